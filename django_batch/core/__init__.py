@@ -1,0 +1,1 @@
+"""What a batch means: values and rules, without Django and without a wire format."""

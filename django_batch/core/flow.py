@@ -1,0 +1,110 @@
+"""What one step does, as a generator: every rule about failure and groups is here, once.
+
+A flow yields a sub-request and is sent its subresponse, or thrown the `BatchError` that refused it. A group's flow
+then yields its verdict and is sent what went wrong while that was carried out. It returns the step's subresponses.
+`drive` pushes a flow to its end; an asynchronous driver pushes the same generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from enum import Enum, auto
+
+from django_batch.core.messages import Subrequest, Subresponse
+from django_batch.core.plan import Step
+from django_batch.errors import BatchError, FailedDependency, NotRun, RolledBack
+
+
+class Verdict(Enum):
+    """How the transaction of a group ends."""
+
+    COMMIT = auto()
+    ROLLBACK = auto()
+
+
+Answers = Mapping[str, Sequence[Subresponse]]  # every id and group name that has been answered -> its subresponses
+Errors = Mapping[str, BatchError]  # the ids for which a verdict could not be carried out -> why
+Effect = Subrequest | Verdict
+Flow = Generator[Effect, Subresponse | Errors, tuple[Subresponse, ...]]
+
+
+def drive(flow: Flow, perform: Callable[[Effect], Subresponse | Errors]) -> tuple[Subresponse, ...]:
+    """The subresponses of `flow`, each of whose effects is given to `perform`, which may raise a `BatchError`."""
+    try:
+        effect = next(flow)
+        while True:
+            try:
+                outcome = perform(effect)
+            except BatchError as error:
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(outcome)
+    except StopIteration as end:
+        return end.value
+
+
+def flow(step: Step, answers: Answers) -> Flow:
+    """What `step` does, once all that it depends on has been answered."""
+    unmet = {subrequest.id: _failed(subrequest, answers) for subrequest in step.subrequests}
+    if any(unmet.values()):
+        return tuple(_not_started(subrequest, unmet[subrequest.id]) for subrequest in step.subrequests)
+    if step.atomic:
+        return (yield from _group(step.subrequests))
+    return ((yield from _answer(step.subrequests[0])),)
+
+
+def _failed(subrequest: Subrequest, answers: Answers) -> list[str]:
+    """The dependencies that failed, of those that have been answered: a member of the same group has yet to be."""
+    return [name for name in subrequest.depends_on if any(answer.failed for answer in answers.get(name, ()))]
+
+
+def _not_started(subrequest: Subrequest, failed: Sequence[str]) -> Subresponse:
+    if failed:
+        names = ", ".join(map(repr, failed))
+        return Subresponse.refused(subrequest, FailedDependency(f"Not run, as it depends on {names}, which failed."))
+    return not_run(subrequest, "a dependency of its group failed")
+
+
+def not_run(subrequest: Subrequest, reason: str) -> Subresponse:
+    """The answer of a sub-request whose turn never came."""
+    return Subresponse.refused(subrequest, NotRun(f"Not run, as {reason}."))
+
+
+def _answer(subrequest: Subrequest) -> Generator[Effect, Subresponse | Errors, Subresponse]:
+    try:
+        subresponse = yield subrequest
+    except BatchError as error:
+        return Subresponse.refused(subrequest, error)
+    assert isinstance(subresponse, Subresponse)
+    return subresponse
+
+
+def _group(subrequests: Sequence[Subrequest]) -> Flow:
+    """All of `subrequests`, or none: it stops at the first failure, so that no savepoint is needed in between."""
+    done: list[Subresponse] = []
+    for subrequest in subrequests:
+        subresponse = yield from _answer(subrequest)
+        if subresponse.failed:
+            yield Verdict.ROLLBACK
+            return (*(_rolled_back(each, subrequest) for each in done), subresponse, *_rest(subrequests, subrequest))
+        done.append(subresponse)
+    errors = yield Verdict.COMMIT
+    assert not isinstance(errors, Subresponse)
+    return tuple(_committed(subresponse, errors) for subresponse in done)
+
+
+def _rolled_back(subresponse: Subresponse, culprit: Subrequest) -> Subresponse:
+    error = RolledBack(f"Rolled back with its group, as {culprit.id!r} failed.")
+    return Subresponse.refused(subresponse.subrequest, error, duration=subresponse.duration)
+
+
+def _rest(subrequests: Sequence[Subrequest], culprit: Subrequest) -> list[Subresponse]:
+    later = subrequests[subrequests.index(culprit) + 1 :]
+    return [not_run(subrequest, f"{culprit.id!r} of its group failed") for subrequest in later]
+
+
+def _committed(subresponse: Subresponse, errors: Errors) -> Subresponse:
+    error = errors.get(subresponse.subrequest.id)
+    if error is None:
+        return subresponse
+    return Subresponse.refused(subresponse.subrequest, error, duration=subresponse.duration)

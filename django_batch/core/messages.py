@@ -1,0 +1,68 @@
+"""The values that travel through a batch: `Batch` and `Subrequest` in, `Subresponse` out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django_batch.errors import BatchError
+
+
+@dataclass(frozen=True, slots=True)
+class Subrequest:
+    """One request of a batch, as its sender wrote it.
+
+    `path` is origin-form (RFC 9112 §3.2.1), percent-encoded, with its query. `body` are the exact bytes for the view.
+    `depends_on` holds ids and group names. `pointer` is the JSON Pointer to its place in the batch, for errors.
+    """
+
+    id: str
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | memoryview = b""
+    depends_on: tuple[str, ...] = ()
+    atomicity_group: str | None = None
+    pointer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The sub-requests of one batch, in the order of their sender.
+
+    `faults` are errors found while reading; a batch that has any is never run. `layout` is what a dialect remembers
+    from reading to writing, and means nothing to anyone else.
+    """
+
+    subrequests: tuple[Subrequest, ...]
+    atomic: bool = False
+    continue_on_error: bool = True
+    faults: tuple[BatchError, ...] = ()
+    layout: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subresponse:
+    """The answer to one sub-request.
+
+    Where `error` is set it stands for the body, which the dialect writes in its own form. `set_cookies` are the values
+    of its `Set-Cookie` headers, each with an explicit Path; they are never in `headers`. `duration` is in seconds.
+    """
+
+    subrequest: Subrequest
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    set_cookies: tuple[str, ...] = ()
+    error: BatchError | None = None
+    duration: float = 0.0
+
+    @property
+    def failed(self) -> bool:
+        """Whether what depends on it may not run: a redirect is no failure."""
+        return self.status >= 400
+
+    @classmethod
+    def refused(cls, subrequest: Subrequest, error: BatchError, *, duration: float = 0.0) -> Subresponse:
+        """The answer that `error` is. No cookie outlives it."""
+        return cls(subrequest, error.status, error.headers, error=error, duration=duration)

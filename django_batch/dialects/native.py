@@ -1,0 +1,163 @@
+"""The native format: `{"requests": [item, ...]}`, or the bare array of items.
+
+Bodies are bytes that pass through: the JSON text of a request body reaches the view unchanged, and the JSON of a
+response body stands in the answer as it came.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+from msgspec import Raw
+from msgspec.json import Decoder, encode
+
+from django_batch.core.messages import Batch, Subrequest, Subresponse
+from django_batch.dialects.base import Dialect, Envelope, Writer
+from django_batch.dialects.bodies import charset_of, json_body
+from django_batch.dialects.items import name_only, read_item
+from django_batch.dialects.json import read, read_array, read_members, unknown_member
+from django_batch.errors import BatchError, Malformed, UnsupportedMediaType
+
+_OPTIONS = ("atomic", "continue_on_error")
+_boolean = Decoder(bool)
+_SLICE = 1 << 16  # bytes that are checked at once, so that a batch is never held a second time, as text
+
+
+class NativeDialect(Dialect):
+    """Reads and writes the native format. `Batch.layout` is True for the bare array."""
+
+    media_type = "application/json"
+
+    def parse(self, envelope: Envelope) -> Batch:
+        """The batch in `envelope`. Raises for what is no JSON, not in UTF-8, or too much; the rest are faults."""
+        _check_encoding(envelope)
+        faults: list[BatchError] = []
+        bare = re.match(rb"\s*\[", envelope.body) is not None
+        members = {"requests": Raw(envelope.body)} if bare else read_members(envelope.body)
+        options = _options(members, faults)
+        subrequests = _subrequests(members, faults, envelope, pointer="" if bare else "/requests")
+        if options.get("atomic"):
+            faults += [_group_in_group(subrequest) for subrequest in subrequests if subrequest.atomicity_group]
+        return Batch(tuple(subrequests), **options, faults=tuple(faults), layout=bare)
+
+    def writer(self, batch: Batch) -> Writer:
+        """A writer of bare answers for a bare batch, else of whole ones."""
+        return BareWriter() if batch.layout else NativeWriter()
+
+
+def _check_encoding(envelope: Envelope) -> None:
+    media_type = envelope.content_type.partition(";")[0].strip().lower()
+    if media_type != NativeDialect.media_type or charset_of(envelope.content_type) not in (None, "utf-8", "utf8"):
+        raise UnsupportedMediaType(f"Send the batch as application/json in UTF-8, not as {envelope.content_type!r}.")
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    view = memoryview(envelope.body)
+    try:
+        for start in range(0, len(view), _SLICE):
+            decoder.decode(view[start : start + _SLICE])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise Malformed(f"The batch is not UTF-8: {error.reason}.") from None
+
+
+def _options(members: dict[str, Raw], faults: list[BatchError]) -> dict[str, bool]:
+    options = {}
+    for name, value in members.items():
+        if name in _OPTIONS:
+            try:
+                options[name] = read(value, _boolean, pointer=f"/{name}")
+            except Malformed as fault:
+                faults.append(fault)
+        elif name != "requests":
+            faults.append(unknown_member(name, ("requests", *_OPTIONS), pointer=""))
+    return options
+
+
+def _subrequests(
+    members: dict[str, Raw], faults: list[BatchError], envelope: Envelope, *, pointer: str
+) -> list[Subrequest]:
+    """Those of all items; for one that is wrong, a fault and what stands for it."""
+    try:
+        items = _items(members, envelope.max_requests, pointer=pointer)
+    except Malformed as fault:
+        faults.append(fault)
+        return []
+    subrequests = []
+    for position, raw in enumerate(items):
+        place = f"{pointer}/{position}"
+        try:
+            subrequests.append(read_item(raw, position, pointer=place, base=envelope.url))
+        except Malformed as fault:
+            faults.append(fault)
+            subrequests.append(name_only(raw, position, pointer=place))
+    return subrequests
+
+
+def _items(members: dict[str, Raw], limit: int, *, pointer: str) -> list[Raw]:
+    if "requests" not in members:
+        raise Malformed("A batch needs 'requests', an array of items.", pointer=pointer)
+    if items := read_array(members["requests"], limit, pointer=pointer):
+        return items
+    raise Malformed("The batch has no sub-requests.", pointer=pointer)
+
+
+def _group_in_group(subrequest: Subrequest) -> Malformed:
+    return Malformed(
+        "The whole batch is atomic: no group can be named inside it.", pointer=f"{subrequest.pointer}/atomicity_group"
+    )
+
+
+class NativeWriter(Writer):
+    """Writes `{"responses": [...]}`."""
+
+    opening, closing = b'{"responses":[', b"]}"
+
+    def __init__(self) -> None:
+        self._separator = b""
+
+    def begin(self) -> bytes:
+        return self.opening
+
+    def write(self, subresponse: Subresponse) -> bytes:
+        separator, self._separator = self._separator, b","
+        return separator + self.item(subresponse)
+
+    def end(self) -> bytes:
+        return self.closing
+
+    def item(self, subresponse: Subresponse) -> bytes:
+        """One answer, of which every member is always there."""
+        subrequest = subresponse.subrequest
+        body, base64 = _body(subresponse)
+        headers = subresponse.headers
+        if subresponse.error:
+            headers = {"Content-Type": "application/problem+json", **headers}
+        group = subrequest.atomicity_group
+        return b'{"id":%b,"status":%d,"headers":%b,"body":%b%b%b}' % (
+            encode(subrequest.id),
+            subresponse.status,
+            encode(headers),
+            body,
+            b"" if base64 is None else b',"body_base64":' + base64,
+            b"" if group is None else b',"atomicity_group":' + encode(group),
+        )
+
+
+class BareWriter(NativeWriter):
+    """Writes the bare array: of each answer its status and body."""
+
+    opening, closing = b"[", b"]"
+
+    def item(self, subresponse: Subresponse) -> bytes:
+        """One answer, in the short form."""
+        body, base64 = _body(subresponse)
+        suffix = b"" if base64 is None else b',"response_base64":' + base64
+        return b'{"status":%d,"response":%b%b}' % (subresponse.status, body, suffix)
+
+
+def _body(subresponse: Subresponse) -> tuple[bytes, bytes | None]:
+    if subresponse.error:
+        return encode(subresponse.error.problem(status=subresponse.status)), None
+    headers = subresponse.headers
+    encoded = headers.get("Content-Encoding", "identity").lower() != "identity"
+    return json_body(subresponse.body, headers.get("Content-Type", ""), encoded=encoded)
