@@ -40,7 +40,8 @@ def drive(flow: Flow, perform: Callable[[Effect], Subresponse | Errors]) -> tupl
             else:
                 effect = flow.send(outcome)
     except StopIteration as end:
-        return end.value
+        subresponses: tuple[Subresponse, ...] = end.value
+        return subresponses
 
 
 def flow(step: Step, answers: Answers) -> Flow:

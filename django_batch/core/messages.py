@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.cookies import Morsel
 
 from django_batch.errors import BatchError
 
@@ -45,15 +46,15 @@ class Batch:
 class Subresponse:
     """The answer to one sub-request.
 
-    Where `error` is set it stands for the body, which the dialect writes in its own form. `set_cookies` are the values
-    of its `Set-Cookie` headers, each with an explicit Path; they are never in `headers`. `duration` is in seconds.
+    Where `error` is set it stands for the body, which the dialect writes in its own form. `cookies` are those that it
+    sets, each with an explicit Path; they are never in `headers`. `duration` is in seconds.
     """
 
     subrequest: Subrequest
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
-    set_cookies: tuple[str, ...] = ()
+    cookies: tuple[Morsel[str], ...] = ()
     error: BatchError | None = None
     duration: float = 0.0
 

@@ -120,7 +120,7 @@ def _cycles(subrequests: Sequence[Subrequest], waits: Waits) -> Iterator[Depende
 
 
 def _sorted(waits: Waits) -> tuple[list[int], list[int]]:
-    """The positions in an order that can be run, else the smallest first; and a cycle that keeps some out of it."""
+    """The positions in an order that can be run, else the smallest first; and a cycle that keeps the rest out of it."""
     sorter, cycle = TopologicalSorter(waits), []
     try:
         sorter.prepare()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from io import BytesIO
 from typing import ClassVar
 
@@ -16,13 +16,12 @@ from django_batch.errors import BatchError
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """The request that carries a batch: `body` as it came, `url` absolute, `headers` by lower-case name."""
+    """The request that carries a batch: its body as it came, and its absolute URL."""
 
     body: bytes
     content_type: str
     url: str
     max_requests: int
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Writer(ABC):

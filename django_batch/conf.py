@@ -1,0 +1,128 @@
+"""The settings: one flat dict `BATCH`, read when it is used, so that `override_settings` works.
+
+Each is also an attribute of `BatchView`, which `as_view()` and subclasses override.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from django.conf import settings
+from django.db import connections
+from django.utils.module_loading import import_string
+
+from django_batch.dialects.base import Dialect
+from django_batch.execution.base import Executor
+
+T = TypeVar("T")
+
+DEFAULT_ALLOWED_HEADERS = (
+    "Accept",
+    "Accept-Language",
+    "Content-Language",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "If-Modified-Since",
+    "If-None-Match",
+    "If-Range",
+    "If-Unmodified-Since",
+    "Prefer",
+    "Range",
+    "X-CSRFToken",
+    "X-HTTP-Method-Override",
+    "X-Request-ID",
+    "X-Requested-With",
+)
+
+
+@dataclass(frozen=True)
+class Setting(Generic[T]):
+    """A key of `BATCH`. As the attribute of a class it reads the site's value, until one is set there or on an instance.
+
+    `expects` says in words what `accepts` tests.
+    """
+
+    name: str
+    default: T
+    expects: str
+    accepts: Callable[[object], bool]
+
+    def __get__(self, instance: object, owner: type | None = None) -> T:
+        value: T = site_settings().get(self.name, self.default)  # type: ignore[assignment]  # a check has looked at it
+        return value
+
+
+def site_settings() -> Mapping[str, object]:
+    """`settings.BATCH`, or nothing where it is missing or no dict, which a system check reports."""
+    value = getattr(settings, "BATCH", None)
+    return value if isinstance(value, dict) else {}
+
+
+def _is_number(minimum: int) -> Callable[[object], bool]:
+    return lambda value: type(value) is int and value >= minimum
+
+
+def _are_strings(value: object) -> bool:
+    return (
+        isinstance(value, Collection)
+        and not isinstance(value, str | bytes | Mapping)
+        and all(isinstance(item, str) and item for item in value)
+    )
+
+
+def _are_aliases(value: object) -> bool:
+    aliases = set(connections)
+    return value is None or (isinstance(value, Collection) and _are_strings(value) and aliases.issuperset(value))
+
+
+def _is_a(base: type) -> Callable[[object], bool]:
+    def accepts(value: object) -> bool:
+        try:
+            found = import_string(value) if isinstance(value, str) else value
+        except ImportError:
+            return False
+        return isinstance(found, base) or (isinstance(found, type) and issubclass(found, base))
+
+    return accepts
+
+
+MAX_REQUESTS = Setting("MAX_REQUESTS", 100, "a whole number above 0", _is_number(1))  # sub-requests in one batch
+MAX_SIZE = Setting("MAX_SIZE", 10 * 2**20, "a whole number above 0", _is_number(1))  # bytes of the batch's body
+MAX_RESPONSE_SIZE = Setting(  # bytes of all sub-response bodies together
+    "MAX_RESPONSE_SIZE", 64 * 2**20, "a whole number above 0", _is_number(1)
+)
+METHODS = Setting[Collection[str]](  # of sub-requests; any other is answered 405
+    "METHODS",
+    ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"),
+    "a list of methods in upper case",
+    lambda value: _are_strings(value) and all(method.isupper() for method in value),  # type: ignore[attr-defined]
+)
+ALLOWED_HEADERS = Setting[Collection[str]](  # that a sub-request may set
+    "ALLOWED_HEADERS", DEFAULT_ALLOWED_HEADERS, "a list of header names", _are_strings
+)
+ATOMIC_DATABASES = Setting[Collection[str] | None](  # aliases that the transaction of a group spans; None: all
+    "ATOMIC_DATABASES", None, "None, or a list of aliases of DATABASES", _are_aliases
+)
+ATOMIC_RETRIES = Setting(  # times a group is run again after a deadlock or a serialization failure
+    "ATOMIC_RETRIES", 0, "a whole number, 0 or more", _is_number(0)
+)
+EXECUTOR = Setting[str | type[Executor] | Executor](
+    "EXECUTOR",
+    "django_batch.execution.serial.SerialExecutor",
+    "an Executor: a class, an instance, or the dotted path of one",
+    _is_a(Executor),
+)
+MAX_WORKERS = Setting("MAX_WORKERS", 4, "a whole number above 0", _is_number(1))  # side by side, of one batch
+DIALECT = Setting[str | type[Dialect] | Dialect](
+    "DIALECT",
+    "django_batch.dialects.native.NativeDialect",
+    "a Dialect: a class, an instance, or the dotted path of one",
+    _is_a(Dialect),
+)
+
+SETTINGS: dict[str, Setting[object]] = {
+    setting.name: setting for setting in list(globals().values()) if isinstance(setting, Setting)
+}

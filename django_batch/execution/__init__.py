@@ -1,0 +1,1 @@
+"""How a batch is done: the only place that builds requests, and that knows of transactions and threads."""

@@ -1,0 +1,116 @@
+"""What the sub-requests of a batch share, as the requests of one client do: its cookies, and through them its session.
+
+A group talks in a branch of the conversation. If it is rolled back, all that was said in the branch is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextvars import Context, copy_context
+from copy import copy
+from time import perf_counter
+
+from django.contrib.sessions.backends.base import SessionBase
+from django.core.cache import caches
+from django.core.handlers.exception import response_for_exception
+from django.http import HttpRequest, HttpResponseBase
+
+from django_batch.core.flow import Effect
+from django_batch.core.messages import Subrequest, Subresponse
+from django_batch.errors import BodyTooLarge
+from django_batch.execution.cookies import Cookies, with_path
+from django_batch.execution.csrf import CSRFToken
+from django_batch.execution.handler import get_response
+from django_batch.execution.requests import SubrequestFactory
+from django_batch.execution.responses import body_of, close, headers_of
+from django_batch.execution.sessions import forget_cached, renew_session, save_session
+
+
+class Conversation:
+    """Sends the sub-requests of `parent`. `max_response_size` are the bytes of all their bodies together."""
+
+    def __init__(
+        self,
+        parent: HttpRequest,
+        *,
+        allowed_headers: Collection[str],
+        methods: Collection[str],
+        max_response_size: int,
+    ) -> None:
+        self._parent = parent
+        self._factory = SubrequestFactory(parent, allowed_headers=allowed_headers, methods=methods)
+        self._cookies = Cookies(parent.META.get("HTTP_COOKIE", ""), parent.build_absolute_uri(parent.path))
+        self._csrf_token = CSRFToken(parent)
+        self._max_size = max_response_size
+        self._size = 0  # bytes of all bodies so far
+        self._modified_sessions: list[SessionBase] = []
+        caches.all()  # one that is first used in a copy of the context would be made anew in each
+        save_session(parent, self._cookies)
+
+    def answer(self, subrequest: Subrequest, context: Context | None = None) -> Subresponse:
+        """The site's answer, made in a copy of the context, so that no language or time zone stays behind.
+
+        Raises a `BatchError` if `subrequest` may not be sent.
+        """
+        return (context or copy_context()).run(self._answer, subrequest)
+
+    def perform(self, effect: Effect) -> Subresponse:
+        """Answer a sub-request that is in no group, whose flow has no verdict."""
+        assert isinstance(effect, Subrequest)
+        return self.answer(effect)
+
+    def branch(self) -> Conversation:
+        """A conversation that goes on from here, of which this one learns nothing until it is merged."""
+        branch = copy(self)
+        branch._cookies = self._cookies.copy()
+        branch._size = 0
+        branch._max_size = self._max_size - self._size
+        branch._modified_sessions = []
+        return branch
+
+    def merge(self, branch: Conversation, subresponses: Collection[Subresponse]) -> None:
+        """Learn what was said in `branch`, which ended with `subresponses`."""
+        for subresponse in subresponses:
+            self._cookies.take(subresponse.cookies)
+        self._size += branch._size
+        self._modified_sessions += branch._modified_sessions
+
+    def forget(self) -> None:
+        """Leave nothing behind of what was rolled back."""
+        for session in self._modified_sessions:
+            forget_cached(session)
+
+    def end(self) -> None:
+        """Hand the session, as it now is, back to the request that carries the batch."""
+        renew_session(self._parent, self._cookies)
+
+    def _answer(self, subrequest: Subrequest) -> Subresponse:
+        start = perf_counter()
+        cookie = self._cookies.header(subrequest.path)
+        credentials = {"HTTP_COOKIE": cookie, **self._csrf_token.header(cookie)} if cookie else {}
+        request = self._factory.build(subrequest, credentials=credentials)
+        response = get_response(request)
+        try:
+            body, error = self._body(request, response)
+        except Exception as exception:  # of a stream, which the handler has not seen
+            close(response)
+            response = response_for_exception(request, exception)
+            body, error = self._body(request, response)
+        finally:
+            close(response)
+        session = getattr(request, "session", None)
+        if session is not None and session.modified:
+            self._modified_sessions.append(session)
+        cookies = tuple(with_path(morsel, subrequest.path) for morsel in response.cookies.values())
+        self._cookies.take(cookies)
+        return Subresponse(
+            subrequest, response.status_code, headers_of(response), body, cookies, error, perf_counter() - start
+        )
+
+    def _body(self, request: HttpRequest, response: HttpResponseBase) -> tuple[bytes, BodyTooLarge | None]:
+        try:
+            body = body_of(request, response, limit=self._max_size - self._size)
+        except BodyTooLarge as error:
+            return b"", error
+        self._size += len(body)
+        return body, None

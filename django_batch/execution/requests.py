@@ -1,0 +1,141 @@
+"""From a sub-request to the `HttpRequest` that the site would get if it were sent alone.
+
+What the server knows of the sender is inherited by an allow-list, what the sender may say by another; nothing else gets
+in. Credentials are handed down, never a user: who the sender is, each sub-request's own middleware and authenticators
+decide. A user attached here would be let in by views that would not take the sender's credentials.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpHeaders, HttpRequest
+from django.test import RequestFactory
+
+from django_batch.core.messages import Subrequest
+from django_batch.errors import HeaderNotAllowed, MethodNotAllowed, OutsideScriptPrefix
+
+# Of the parent's META: what the server says. Whatever else is there, tracers and middlewares have put there.
+_SERVER_KEYS = re.compile(r"SERVER_\w+|REMOTE_\w+|SSL_\w+|SCRIPT_NAME|HTTPS|AUTH_TYPE")
+# Headers that speak of the batch as a message, or of its connection, and not of its sender.
+_NOT_INHERITED = re.compile(
+    r"HTTP_(CONTENT_\w+|ACCEPT|ACCEPT_ENCODING|IF_\w+|RANGE|EXPECT|PREFER|IDEMPOTENCY_KEY|COOKIE"
+    r"|X_HTTP_METHOD|X_HTTP_METHOD_OVERRIDE|X_METHOD_OVERRIDE"
+    r"|TRANSFER_ENCODING|TE|TRAILER|UPGRADE|CONNECTION|KEEP_ALIVE|PROXY_CONNECTION|HTTP2_SETTINGS)"
+)
+# Headers by which a site knows where a request comes from, or a server where it ends. No setting lets them in.
+_NEVER_SETTABLE = re.compile(
+    r"host|origin|referer|cookie|forwarded|x-forwarded-.*|x-real-ip|remote-.*|content-length|transfer-encoding"
+    r"|te|trailer|upgrade|connection|keep-alive|proxy-.*|expect|http2-settings|sec-.*"
+)
+_TOKEN = re.compile(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2, without `_`: META has one key for it and `-`
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 §5.5
+# What only code on the server can set, as Django's and DRF's test clients do.
+_HANDED_DOWN = ("_force_auth_user", "_force_auth_token", "_dont_enforce_csrf_checks")
+
+
+class SubrequestFactory(RequestFactory):
+    """Builds the sub-requests of one batch. `parent` is the request that carries it."""
+
+    def __init__(self, parent: HttpRequest, *, allowed_headers: Collection[str], methods: Collection[str]) -> None:
+        super().__init__()
+        self.defaults: dict[str, Any] = dict(_inherited(parent))
+        self._methods = tuple(methods)
+        self._settable = {name.lower() for name in allowed_headers if not _never_settable(name)}
+        self._authorization = parent.META.get("HTTP_AUTHORIZATION")
+        self._script_prefix = self.defaults["SCRIPT_NAME"].rstrip("/")
+        self._handed_down = {name: vars(parent)[name] for name in _HANDED_DOWN if name in vars(parent)}
+
+    def _base_environ(self, **request: object) -> dict[str, object]:
+        return {**self.defaults, **request}  # and none of the values that the test client invents
+
+    def build(self, subrequest: Subrequest, *, credentials: Mapping[str, str]) -> WSGIRequest:
+        """The request that `subrequest` is. Raises a `BatchError` if it may not be sent.
+
+        `credentials` are keys of META that may differ between sub-requests. What an item sets outranks them.
+        """
+        self._check_method(subrequest)
+        path, _, query = subrequest.path.partition("?")
+        request = self.request(
+            **{
+                **credentials,
+                **dict(self._headers(subrequest)),
+                "REQUEST_METHOD": subrequest.method,
+                "PATH_INFO": self._path_info(path, subrequest),
+                "QUERY_STRING": _wsgi_text(query),
+                "CONTENT_LENGTH": str(len(subrequest.body)),
+                "wsgi.input": BytesIO(subrequest.body),
+            }
+        )
+        vars(request).update(self._handed_down, subrequest=subrequest)
+        return request
+
+    def _check_method(self, subrequest: Subrequest) -> None:
+        if subrequest.method not in self._methods:
+            allow = ", ".join(self._methods)
+            detail = f"The method {subrequest.method!r} is not one of {allow}."
+            raise MethodNotAllowed(detail, pointer=f"{subrequest.pointer}/method", headers={"Allow": allow})
+
+    def _path_info(self, path: str, subrequest: Subrequest) -> str:
+        """`path` without the script prefix, as a WSGI server decodes it (PEP 3333)."""
+        decoded = unquote_to_bytes(path).decode("latin-1")
+        prefix = self._script_prefix
+        if decoded != prefix and not decoded.startswith(f"{prefix}/"):
+            detail = f"{path!r} is outside the script prefix {prefix!r}, where this site has nothing."
+            raise OutsideScriptPrefix(detail, pointer=f"{subrequest.pointer}/path")
+        return decoded[len(prefix) :]
+
+    def _headers(self, subrequest: Subrequest) -> Iterator[tuple[str, str]]:
+        """The headers of an item as keys and values of META."""
+        seen: set[str] = set()
+        for name, value in subrequest.headers:
+            if reason := self._objection(name, value, seen):
+                pointer = f"{subrequest.pointer}/headers/{name.replace('~', '~0').replace('/', '~1')}"
+                raise HeaderNotAllowed(f"The header {name!r} {reason}", pointer=pointer)
+            seen.add(name.lower())
+            yield str(HttpHeaders.to_wsgi_name(name)), _wsgi_text(value.strip(" \t"))
+
+    def _objection(self, name: str, value: str, seen: Collection[str]) -> str:
+        lowered = name.lower()
+        if not _TOKEN.fullmatch(name):
+            return "is no name that a header can have here: letters, digits and hyphens."
+        if _CONTROL.search(value):
+            return "has a control character in its value."
+        if lowered in seen:
+            return "is there twice. Write its values as one, with commas."
+        if lowered in self._settable or (lowered == "authorization" and value == self._authorization):
+            return ""
+        return "cannot be set by a sub-request. It is sent with the batch, or added to ALLOWED_HEADERS by the site."
+
+
+def _inherited(parent: HttpRequest) -> Iterator[tuple[str, object]]:
+    """What every sub-request of `parent` starts with."""
+    named_by_connection = {
+        str(HttpHeaders.to_wsgi_name(name.strip())) for name in parent.META.get("HTTP_CONNECTION", "").split(",")
+    }
+    for key, value in parent.META.items():
+        if _SERVER_KEYS.fullmatch(key) or (
+            key.startswith("HTTP_") and not _NOT_INHERITED.fullmatch(key) and key not in named_by_connection
+        ):
+            yield key, value
+    yield "SCRIPT_NAME", _wsgi_text(parent.META.get("SCRIPT_NAME", ""))  # Django has decoded it
+    yield "wsgi.url_scheme", parent._get_scheme()  # type: ignore[attr-defined]  # of ASGI's scope, or of the environ
+    yield "wsgi.errors", sys.stderr
+    yield "wsgi.version", (1, 0)
+
+
+def _never_settable(name: str) -> bool:
+    secure_header = (settings.SECURE_PROXY_SSL_HEADER or ("",))[0]
+    return bool(_NEVER_SETTABLE.fullmatch(name.lower())) or HttpHeaders.to_wsgi_name(name) == secure_header
+
+
+def _wsgi_text(text: str) -> str:
+    """`text` as PEP 3333 wants it: its UTF-8 bytes, each as one character."""
+    return text if text.isascii() else text.encode().decode("latin-1")

@@ -1,0 +1,94 @@
+"""From Django's responses to subresponses: the body read to its end, and all that the response holds given back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterable, Iterable
+from contextlib import suppress
+from io import BytesIO
+from typing import cast
+
+from asgiref.sync import async_to_sync
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+
+from django_batch.errors import BatchError, BodyTooLarge
+
+# `Set-Cookie` is set on the response of the batch: a script could read in an item what HttpOnly hides from it. The
+# others speak of one connection (RFC 9110 §7.6.1), which an item has not.
+_NOT_IN_ITEMS = frozenset(
+    ("set-cookie", "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
+)
+
+
+def problem_response(error: BatchError) -> HttpResponse:
+    """The problem document (RFC 9457) of `error`."""
+    content = json.dumps(error.problem())
+    headers = {**error.headers, "Content-Type": "application/problem+json"}
+    return HttpResponse(content, status=error.status, headers=headers)
+
+
+def headers_of(response: HttpResponseBase) -> dict[str, str]:
+    """The headers of an item, by name: `Content-Type`, however the view has written it."""
+    return {
+        name.title() if name.islower() else name: value
+        for name, value in response.items()
+        if name.lower() not in _NOT_IN_ITEMS
+    }
+
+
+def body_of(request: HttpRequest, response: HttpResponseBase, *, limit: int) -> bytes:
+    """The body as a client gets it. Raises `BodyTooLarge` past `limit` bytes, and whatever a stream raises."""
+    bodiless = request.method == "HEAD" or response.status_code in (204, 304)  # RFC 9110 §6.4.1
+    if isinstance(response, StreamingHttpResponse):
+        content = _Content(None if bodiless else limit)
+        content.read_stream(response)
+        return content.getvalue()
+    body = cast("HttpResponse", response).content
+    if bodiless:
+        return b""
+    if len(body) > limit:
+        raise _too_large()
+    return body
+
+
+class _Content(BytesIO):
+    """What a stream gives, up to `limit` bytes. With None it is read to its end, as a server does, and dropped."""
+
+    def __init__(self, limit: int | None) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def read_stream(self, response: StreamingHttpResponse) -> None:
+        if response.is_async:
+            async_to_sync(self._read_async)(cast("AsyncIterable[bytes]", response.streaming_content))
+        else:
+            for chunk in cast("Iterable[bytes]", response.streaming_content):
+                self._take(chunk)
+
+    async def _read_async(self, chunks: AsyncIterable[bytes]) -> None:
+        async for chunk in chunks:
+            self._take(chunk)
+
+    def _take(self, chunk: bytes) -> None:
+        if self._limit is None:
+            return
+        if self.tell() + len(chunk) > self._limit:
+            raise _too_large()
+        self.write(chunk)
+
+
+def _too_large() -> BodyTooLarge:
+    return BodyTooLarge("This body and those before it are past MAX_RESPONSE_SIZE. Send the request alone.")
+
+
+def close(response: HttpResponseBase) -> None:
+    """Give back all that `response` holds, as its own `close()` does.
+
+    That one then sends `request_finished`, which closes the database connections: inside a transaction, what was
+    written would vanish.
+    """
+    for closer in response._resource_closers:  # type: ignore[attr-defined]
+        with suppress(Exception):  # as in HttpResponseBase.close()
+            closer()
+    response._resource_closers.clear()  # type: ignore[attr-defined]
+    response.closed = True

@@ -1,0 +1,1 @@
+"""A small bookshop whose API can be called one request at a time, or in batches."""

@@ -1,0 +1,1 @@
+"""The bookshop: its catalogue, its customers' orders and reviews."""

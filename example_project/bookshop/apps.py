@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class BookshopConfig(AppConfig):
+    name = "example_project.bookshop"
+    label = "bookshop"

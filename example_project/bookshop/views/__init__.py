@@ -1,0 +1,1 @@
+"""The views of the bookshop, one module for each part of it."""

@@ -1,0 +1,17 @@
+"""The site: pages, the API, and the batch endpoint beside it."""
+
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import include, path
+from django.views.generic import TemplateView
+
+from .bookshop.views.accounts import profile
+
+urlpatterns = [
+    path("", TemplateView.as_view(template_name="bookshop/home.html"), name="home"),
+    path("batch/", include("django_batch.urls")),
+    path("api/", include("example_project.bookshop.urls")),
+    path("accounts/login/", LoginView.as_view(), name="login"),
+    path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("accounts/profile/", profile, name="profile"),
+    path("i18n/", include("django.conf.urls.i18n")),
+]
