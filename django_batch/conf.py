@@ -40,7 +40,7 @@ DEFAULT_ALLOWED_HEADERS = (
 
 @dataclass(frozen=True)
 class Setting(Generic[T]):
-    """A key of `BATCH`. As the attribute of a class it reads the site's value, until one is set there or on an instance.
+    """A key of `BATCH`. As a class attribute it reads the site's value, until one is set there or on an object.
 
     `expects` says in words what `accepts` tests.
     """
