@@ -1,0 +1,103 @@
+"""Which URLs a sub-request may have."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from django_batch.core.paths import local_path
+from django_batch.errors import Malformed
+
+BASE = "https://shop.example/batch/"
+# url -> the path and query that a sub-request gets
+TAKEN = {
+    "/": "/",
+    "/?": "/?",
+    "/api/books/?page_size=5": "/api/books/?page_size=5",
+    "/a%2Fb%20c%": "/a%2Fb%20c%",
+    "/a//b/../c": "/a//b/../c",
+    "/books/?next=//evil.example": "/books/?next=//evil.example",
+    "/bücher/?q=größe": "/bücher/?q=größe",
+    "https://shop.example/api/": "/api/",
+    "https://shop.example": "/",
+    "https://shop.example?page=2": "/?page=2",
+    "https://shop.example/a?b=/c": "/a?b=/c",
+    "HTTPS://Shop.Example/api/": "/api/",
+    "https://shop.example:443/api/": "/api/",
+}
+ELSEWHERE = [
+    "",
+    "api/books/",
+    "?page=2",
+    "//evil.example/x",
+    "https://evil.example/x",
+    "http://shop.example/x",
+    "https://shop.example:8443/x",
+    "https://shop.example:/x",
+    "https://ada:secret@shop.example/x",
+    "https://shop.example@evil.example/x",
+    "https://shop.example.evil.example/x",
+    "https://shop.example//evil.example/x",
+    "https://shop.example:port/x",
+    "https://shop.example:99999/x",
+    "https://[shop.example/x",
+    "https:///x",
+    "https:/shop.example/x",
+    "ftp://shop.example/x",
+    "javascript:alert(1)",
+]
+UNSENDABLE = ["/\\evil.example", "/a b", " /a", "/a\n", "/a\r\nHost: evil.example", "/a\tb", "/a\x00", "/\x7f", "/a#b"]
+# What URLs are made of, and what has confused the readers of URLs before.
+PIECES = st.sampled_from(
+    ["/", "//", "\\", "?", "#", "@", ":", "[", "]", "%2F", "..", "http:", "https:", "shop.example", "evil.example"]
+    + ["a", " ", "\t", "\n", "443", "\u2028", "\uff0f", "\U0001f600"]
+)
+
+
+@pytest.mark.parametrize(("url", "path"), TAKEN.items())
+def test_url_on_this_host_gives_its_path_and_query(url, path):
+    assert local_path(url, base=BASE) == path
+
+
+@pytest.mark.parametrize("url", [*ELSEWHERE, *UNSENDABLE])
+def test_any_other_url_is_refused(url):
+    with pytest.raises(Malformed):
+        local_path(url, base=BASE)
+
+
+@pytest.mark.parametrize("url", UNSENDABLE)
+def test_character_that_no_client_sends_is_named(url):
+    with pytest.raises(Malformed, match="must be percent-encoded"):
+        local_path(url, base=BASE)
+
+
+@pytest.mark.parametrize(
+    ("base", "url"),
+    [
+        ("http://shop.example/batch/", "http://shop.example:80/x"),
+        ("http://shop.example:80/batch/", "http://shop.example/x"),
+        ("http://[::1]:8000/batch/", "http://[::1]:8000/x"),
+        ("http://shop.example:8000/batch/", "http://SHOP.example:8000/x"),
+    ],
+)
+def test_same_origin_in_another_spelling_is_this_host(base, url):
+    assert local_path(url, base=base) == "/x"
+
+
+@pytest.mark.parametrize("url", ["http://[::1]/x", "http://shop.example/x", "https://shop.example:8000/x"])
+def test_other_port_or_scheme_is_another_host(url):
+    with pytest.raises(Malformed):
+        local_path(url, base="http://shop.example:8000/batch/")
+
+
+@given(st.one_of(st.text(), st.lists(PIECES).map("".join), st.lists(PIECES).map(lambda each: "/" + "".join(each))))
+def test_whatever_is_taken_stays_on_this_host(url):
+    try:
+        path = local_path(url, base=BASE)
+    except Malformed:
+        return
+    assert path.startswith("/")
+    assert url.endswith(path.removeprefix("/"))
+    assert urlsplit(path).netloc == ""
+    assert urlsplit("https://shop.example" + path).netloc == "shop.example"
