@@ -8,8 +8,10 @@ batch, and the flow, which answers one sub-request.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
+from http.client import responses
 from typing import ClassVar
+
+_LONGEST = 5_000  # characters of a detail: what a sender wrote is quoted in it, and may be as long as the whole batch
 
 
 class BatchError(Exception):
@@ -26,6 +28,7 @@ class BatchError(Exception):
         errors: Sequence[BatchError] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
+        detail = detail if len(detail) <= _LONGEST else f"{detail[:_LONGEST]} …"
         super().__init__(detail)
         self.detail = detail
         self.pointer = pointer
@@ -37,7 +40,7 @@ class BatchError(Exception):
         status = status or self.status
         return {
             "type": "about:blank",
-            "title": HTTPStatus(status).phrase,
+            "title": responses.get(status, "Unknown Status Code"),  # as Django's: a view may have one of its own
             "status": status,
             "detail": self.detail,
             "code": self.code,
@@ -150,6 +153,13 @@ class FailedDependency(BatchError):
 
     status = 424
     code = "failed_dependency"
+
+
+class UnresolvedReference(BatchError):
+    """A sub-request was not run, as a reference in it finds nothing, or nothing that can stand where it is."""
+
+    status = 424
+    code = "unresolved_reference"
 
 
 class NotRun(BatchError):

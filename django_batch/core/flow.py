@@ -7,11 +7,15 @@ then yields its verdict and is sent what went wrong while that was carried out. 
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum, auto
+from typing import cast
 
 from django_batch.core.messages import Subrequest, Subresponse
 from django_batch.core.plan import Step
+from django_batch.core.references import fill
 from django_batch.errors import BatchError, FailedDependency, NotRun, RolledBack
 
 
@@ -44,14 +48,17 @@ def drive(flow: Flow, perform: Callable[[Effect], Subresponse | Errors]) -> tupl
         return subresponses
 
 
-def flow(step: Step, answers: Answers) -> Flow:
-    """What `step` does, once all that it depends on has been answered."""
+def flow(step: Step, answers: Answers, *, max_size: int) -> Flow:
+    """What `step` does, once all that it depends on has been answered.
+
+    `max_size` bounds what references make of a sub-request, in bytes.
+    """
     unmet = {subrequest.id: _failed(subrequest, answers) for subrequest in step.subrequests}
     if any(unmet.values()):
         return tuple(_not_started(subrequest, unmet[subrequest.id]) for subrequest in step.subrequests)
     if step.atomic:
-        return (yield from _group(step.subrequests))
-    return ((yield from _answer(step.subrequests[0])),)
+        return (yield from _group(step.subrequests, answers, max_size))
+    return ((yield from _answer(step.subrequests[0], answers, max_size)),)
 
 
 def _failed(subrequest: Subrequest, answers: Answers) -> list[str]:
@@ -71,24 +78,29 @@ def not_run(subrequest: Subrequest, reason: str) -> Subresponse:
     return Subresponse.refused(subrequest, NotRun(f"Not run, as {reason}."))
 
 
-def _answer(subrequest: Subrequest) -> Generator[Effect, Subresponse | Errors, Subresponse]:
+def _answer(
+    subrequest: Subrequest, answers: Answers, max_size: int
+) -> Generator[Effect, Subresponse | Errors, Subresponse]:
     try:
-        subresponse = yield subrequest
+        subresponse = yield fill(subrequest, answers, max_size=max_size)
     except BatchError as error:
         return Subresponse.refused(subrequest, error)
     assert isinstance(subresponse, Subresponse)
-    return subresponse
+    return replace(subresponse, subrequest=subrequest) if subrequest.references else subresponse
 
 
-def _group(subrequests: Sequence[Subrequest]) -> Flow:
+def _group(subrequests: Sequence[Subrequest], answers: Answers, max_size: int) -> Flow:
     """All of `subrequests`, or none: it stops at the first failure, so that no savepoint is needed in between."""
     done: list[Subresponse] = []
+    members: dict[str, Sequence[Subresponse]] = {}
+    known = ChainMap(members, cast("dict[str, Sequence[Subresponse]]", answers))
     for subrequest in subrequests:
-        subresponse = yield from _answer(subrequest)
+        subresponse = yield from _answer(subrequest, known, max_size)
         if subresponse.failed:
             yield Verdict.ROLLBACK
             return (*(_rolled_back(each, subrequest) for each in done), subresponse, *_rest(subrequests, subrequest))
         done.append(subresponse)
+        members[subrequest.id] = (subresponse,)
     errors = yield Verdict.COMMIT
     assert not isinstance(errors, Subresponse)
     return tuple(_committed(subresponse, errors) for subresponse in done)

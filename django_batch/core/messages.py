@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookies import Morsel
 
 from django_batch.errors import BatchError
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The span of `place` that is filled in with what `query` finds in the answer to `id`.
+
+    `place` is "path", "body" or the name of a header. `query` takes the answer as the native format shows it, and
+    raises `LookupError`. `text` is the reference as it was written, for errors.
+    """
+
+    place: str
+    start: int
+    end: int
+    id: str
+    query: Callable[[object], object]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +31,7 @@ class Subrequest:
 
     `path` is origin-form (RFC 9112 §3.2.1), percent-encoded, with its query. `body` are the exact bytes for the view.
     `depends_on` holds ids and group names. `pointer` is the JSON Pointer to its place in the batch, for errors.
+    `references` are in the order of their spans. With `omit_body`, a success is answered without its body.
     """
 
     id: str
@@ -25,12 +42,15 @@ class Subrequest:
     depends_on: tuple[str, ...] = ()
     atomicity_group: str | None = None
     pointer: str = ""
+    references: tuple[Reference, ...] = ()
+    omit_body: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """The sub-requests of one batch, in the order of their sender.
 
+    `parallel` lets an executor that can run steps side by side. With `dry_run`, all of it is rolled back in the end.
     `faults` are errors found while reading; a batch that has any is never run. `layout` is what a dialect remembers
     from reading to writing, and means nothing to anyone else.
     """
@@ -38,6 +58,8 @@ class Batch:
     subrequests: tuple[Subrequest, ...]
     atomic: bool = False
     continue_on_error: bool = True
+    parallel: bool = False
+    dry_run: bool = False
     faults: tuple[BatchError, ...] = ()
     layout: object = None
 

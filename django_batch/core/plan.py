@@ -15,6 +15,8 @@ from heapq import heappop, heappush
 from django_batch.core.messages import Batch, Subrequest
 from django_batch.errors import BatchError, DependencyCycle, DuplicateId, UnknownDependency, refusal
 
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 §9.2.1
+
 Members = tuple[Subrequest, ...]
 Waits = Mapping[int, set[int]]  # position -> the positions that come before it
 
@@ -37,23 +39,43 @@ class Plan:
     steps: tuple[Step, ...]
 
 
-def plan(batch: Batch) -> Plan:
-    """The plan of `batch`. Raises one `BatchError` that tells of every fault in it."""
+def plan(batch: Batch, *, parallel_writes: bool = False) -> Plan:
+    """The plan of `batch`. Raises one `BatchError` that tells of every fault in it.
+
+    Steps that may run side by side keep the order of writes, unless `parallel_writes`.
+    """
     faults: list[BatchError] = [*batch.faults, *_duplicate_ids(batch)]
     members = _members(batch)
-    waits: Waits = {}
+    waits: Waits = {place: set() for place in range(len(members))}
     if any(subrequest.depends_on for subrequest in batch.subrequests):
         waits = _waits_of_steps(members)
         faults += [*_unknown_dependencies(batch), *_cycles([group[0] for group in members], waits)]
         members = [_in_order(group, faults) for group in members]
     if faults:
         raise refusal(faults)
+    if batch.parallel and not parallel_writes:
+        _keep_writes_in_order(members, waits)
     return Plan(batch, tuple(_step(place, group, batch, waits) for place, group in enumerate(members)))
 
 
 def _step(position: int, group: Members, batch: Batch, waits: Waits) -> Step:
     atomic = batch.atomic or group[0].atomicity_group is not None
-    return Step(position, group, atomic, frozenset(waits.get(position, ())))
+    return Step(position, group, atomic, frozenset(waits[position]))
+
+
+def _keep_writes_in_order(members: Sequence[Members], waits: Waits) -> None:
+    """Let an unsafe sub-request wait for all before it, and hold all after it, in the order of a serial run."""
+    write: int | None = None
+    since: list[int] = []  # steps after that write
+    for place in _sorted(waits)[0]:
+        first = members[place][0]
+        if write is not None:
+            waits[place].add(write)
+        if first.atomicity_group is None and first.method not in _SAFE_METHODS:
+            waits[place].update(since)
+            write, since = place, []
+        else:
+            since.append(place)
 
 
 def _members(batch: Batch) -> list[Members]:
@@ -78,11 +100,16 @@ def _duplicate_ids(batch: Batch) -> Iterator[DuplicateId]:
 
 
 def _unknown_dependencies(batch: Batch) -> Iterator[UnknownDependency]:
-    known = {name for subrequest in batch.subrequests for name in (subrequest.id, subrequest.atomicity_group)}
+    groups = {subrequest.atomicity_group for subrequest in batch.subrequests}
+    known = groups.union(subrequest.id for subrequest in batch.subrequests)
     for subrequest in batch.subrequests:
         for name in subrequest.depends_on:
             if name not in known:
                 detail = f"{subrequest.id!r} depends on {name!r}, which is no id or group of this batch."
+                yield UnknownDependency(detail, pointer=f"{subrequest.pointer}/depends_on")
+        for reference in subrequest.references:
+            if reference.id not in subrequest.depends_on or reference.id in groups:
+                detail = f"{subrequest.id!r} refers to {reference.id!r}, which is no id of its 'depends_on'."
                 yield UnknownDependency(detail, pointer=f"{subrequest.pointer}/depends_on")
 
 

@@ -42,7 +42,7 @@ class Run:
         """Take the answers of `step`, which may let others start, or stop the run."""
         for subresponse in subresponses:
             self._answers[subresponse.subrequest.id] = (subresponse,)
-        if group := step.subrequests[0].atomicity_group:
+        if (group := step.subrequests[0].atomicity_group) is not None:
             self._answers[group] = subresponses
         if not self.plan.batch.continue_on_error and any(subresponse.failed for subresponse in subresponses):
             self.stopped = True

@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 
 import msgspec
 
-_CHARSET = re.compile(r';\s*charset\s*=\s*"?([^\s;"]+)', re.IGNORECASE)
-_JSON = re.compile(r"application/(.+\+)?json")
-_TEXT = re.compile(r"text/.+|application/((.+\+)?xml|javascript|x-www-form-urlencoded)")
-
-
-def charset_of(content_type: str) -> str | None:
-    """The charset parameter of `content_type`, in lower case."""
-    found = _CHARSET.search(content_type)
-    return found[1].lower() if found else None
-
-
-def is_json(content_type: str) -> bool:
-    """Whether `content_type` is JSON or has its suffix (RFC 6839 §3.1)."""
-    return content_type == "application/json" or bool(_JSON.fullmatch(_media_type(content_type)))
-
-
-def is_text(content_type: str) -> bool:
-    """Whether a body of `content_type` is text: by its type, or because it names a charset."""
-    return bool(_TEXT.fullmatch(_media_type(content_type))) or charset_of(content_type) is not None
-
-
-def _media_type(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
+from django_batch.core.media_types import is_json, is_text, text_of
 
 
 def is_json_text(body: bytes) -> bool:
@@ -65,8 +42,5 @@ def _value(body: bytes, content_type: str) -> bytes | None:
 
 
 def _string(body: bytes, content_type: str) -> bytes | None:
-    """`body` as a JSON string, unless it is no text in its own charset (by default UTF-8)."""
-    try:
-        return msgspec.json.encode(body.decode(charset_of(content_type) or "utf-8"))
-    except (UnicodeDecodeError, LookupError):
-        return None
+    text = text_of(body, content_type)
+    return None if text is None else msgspec.json.encode(text)

@@ -10,10 +10,12 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.json import Decoder
 
-from django_batch.core.messages import Subrequest
+from django_batch.core.media_types import charset_of, is_json
+from django_batch.core.messages import Reference, Subrequest
 from django_batch.core.paths import local_path
-from django_batch.dialects.bodies import charset_of, is_json
+from django_batch.core.references import in_body, in_text, masked
 from django_batch.dialects.json import read, read_members, unknown_member
+from django_batch.dialects.queries import compile_query
 from django_batch.errors import Malformed
 
 T = TypeVar("T")
@@ -33,6 +35,7 @@ class Item(Struct, forbid_unknown_fields=True):
     dependsOn: str | list[str] | UnsetType = UNSET  # noqa: N815
     atomicity_group: str | UnsetType = UNSET
     atomicityGroup: str | UnsetType = UNSET  # noqa: N815
+    omit_body: bool = False
 
 
 class _Name(Struct):
@@ -46,20 +49,27 @@ _string = Decoder(str)
 
 
 def read_item(raw: Raw, position: int, *, pointer: str, base: str) -> Subrequest:
-    """The sub-request of the item at `position`. `base` is the absolute URL of the batch."""
+    """The sub-request of the item at `position`. `base` is the absolute URL of the batch.
+
+    References are looked for only where there are dependencies: no other body is ever read.
+    """
     item = _read(raw, pointer)
+    url = _url(item, pointer)
     headers, body = _content(item, pointer)
     depends_on = _either(item.depends_on, item.dependsOn, "depends_on", "dependsOn", pointer)
     group = _either(item.atomicity_group, item.atomicityGroup, "atomicity_group", "atomicityGroup", pointer)
+    references = _references(item, url, headers, body, pointer) if depends_on else ()
     return Subrequest(
         id=str(position) if item.id is UNSET else item.id,
         method=item.method.upper() if item.method.isascii() else item.method,
-        path=_path(item, pointer, base),
+        path=_path(item, url, references, pointer, base),
         headers=tuple(headers.items()),
         body=body,
         depends_on=(depends_on,) if isinstance(depends_on, str) else tuple(depends_on or ()),
         atomicity_group=None if group is UNSET else group,
         pointer=pointer,
+        references=references,
+        omit_body=item.omit_body,
     )
 
 
@@ -90,14 +100,38 @@ def _either(one: T | UnsetType, other: T | UnsetType, name: str, alias: str, poi
     return other if one is UNSET else one
 
 
-def _path(item: Item, pointer: str, base: str) -> str:
+def _url(item: Item, pointer: str) -> str:
     url = _either(item.path, item.url, "path", "url", pointer)
     if url is UNSET:
         raise Malformed("An item needs a 'path'.", pointer=f"{pointer}/path")
+    return url
+
+
+def _path(item: Item, url: str, references: tuple[Reference, ...], pointer: str, base: str) -> str:
+    """`url` on this host. One with references is checked as far as it is known, and again when they are filled in."""
+    known = masked(url, references)
     try:
-        return local_path(url, base=base)
+        path = local_path(known, base=base) if known else ""
     except Malformed as error:
         raise Malformed(error.detail, pointer=f"{pointer}/{'url' if item.path is UNSET else 'path'}") from None
+    return path if known == url else url
+
+
+def _references(
+    item: Item, url: str, headers: dict[str, str], body: bytes | memoryview, pointer: str
+) -> tuple[Reference, ...]:
+    place = "path"
+    try:
+        found = [*in_text("path", url, compile_query)]
+        for name, value in headers.items():
+            place = f"headers/{name}"
+            found += in_text(name, value, compile_query)
+        place = "body"
+        if item.body is not UNSET and isinstance(body, memoryview):
+            found += in_body(body, compile_query)
+    except ValueError as error:
+        raise Malformed(f"Here {error}.", pointer=f"{pointer}/{place}") from None
+    return tuple(found)
 
 
 def _content(item: Item, pointer: str) -> tuple[dict[str, str], bytes | memoryview]:

@@ -20,6 +20,7 @@ from django_batch.errors import Malformed, TooManyRequests
 T = TypeVar("T")
 _PLACE = re.compile(r" - at `(?:key in )?\$(.*)`$")
 _members = Decoder(dict[str, Raw])
+_LONGEST_GUESS = 50  # characters of a name that is compared with the known ones, which takes its square in time
 
 
 def read(raw: Raw | bytes, decoder: Decoder[T], *, pointer: str = "") -> T:
@@ -65,7 +66,7 @@ def read_members(raw: Raw | bytes, *, pointer: str = "") -> dict[str, Raw]:
 
 def unknown_member(name: str, known: Iterable[str], *, pointer: str) -> Malformed:
     """The error that `name` is, where only `known` names are understood."""
-    close = get_close_matches(name, known, n=1)
+    close = get_close_matches(name[:_LONGEST_GUESS], known, n=1)
     hint = f"Did you mean {close[0]!r}?" if close else f"Known are {', '.join(known)}."
     escaped = name.replace("~", "~0").replace("/", "~1")  # RFC 6901 §3
     return Malformed(f"Unknown member {name!r}. {hint}", pointer=f"{pointer}/{escaped}")

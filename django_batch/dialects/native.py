@@ -12,14 +12,15 @@ import re
 from msgspec import Raw
 from msgspec.json import Decoder, encode
 
+from django_batch.core.media_types import charset_of
 from django_batch.core.messages import Batch, Subrequest, Subresponse
 from django_batch.dialects.base import Dialect, Envelope, Writer
-from django_batch.dialects.bodies import charset_of, json_body
+from django_batch.dialects.bodies import json_body
 from django_batch.dialects.items import name_only, read_item
 from django_batch.dialects.json import read, read_array, read_members, unknown_member
 from django_batch.errors import BatchError, Malformed, UnsupportedMediaType
 
-_OPTIONS = ("atomic", "continue_on_error")
+_OPTIONS = ("atomic", "continue_on_error", "dry_run", "parallel")
 _boolean = Decoder(bool)
 _SLICE = 1 << 16  # bytes that are checked at once, so that a batch is never held a second time, as text
 
@@ -43,7 +44,7 @@ class NativeDialect(Dialect):
 
     def writer(self, batch: Batch) -> Writer:
         """A writer of bare answers for a bare batch, else of whole ones."""
-        return BareWriter() if batch.layout else NativeWriter()
+        return BareWriter() if batch.layout else NativeWriter(batch.dry_run)
 
 
 def _check_encoding(envelope: Envelope) -> None:
@@ -112,11 +113,12 @@ class NativeWriter(Writer):
 
     opening, closing = b'{"responses":[', b"]}"
 
-    def __init__(self) -> None:
+    def __init__(self, dry_run: bool = False) -> None:
         self._separator = b""
+        self._dry_run = dry_run
 
     def begin(self) -> bytes:
-        return self.opening
+        return b'{"dry_run":true,' + self.opening[1:] if self._dry_run else self.opening
 
     def write(self, subresponse: Subresponse) -> bytes:
         separator, self._separator = self._separator, b","
@@ -158,6 +160,8 @@ class BareWriter(NativeWriter):
 def _body(subresponse: Subresponse) -> tuple[bytes, bytes | None]:
     if subresponse.error:
         return encode(subresponse.error.problem(status=subresponse.status)), None
+    if subresponse.subrequest.omit_body and not subresponse.failed:
+        return b"null", None
     headers = subresponse.headers
     encoded = headers.get("Content-Encoding", "identity").lower() != "identity"
     return json_body(subresponse.body, headers.get("Content-Type", ""), encoded=encoded)

@@ -1,0 +1,86 @@
+"""Answers as JSON documents, for references to point into: `{"id", "status", "headers", "body"}`.
+
+Numbers keep their text, so that what a reference takes from one body arrives in another as it was written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Callable
+
+from django_batch.core.media_types import is_json, is_text, text_of
+from django_batch.core.messages import Subresponse
+
+_INDEX = re.compile(r"0|[1-9][0-9]{0,17}")  # RFC 6901 §4
+Query = Callable[[object], object]  # document -> the value in it; raises `LookupError`
+
+
+class Number(float):
+    """A JSON number that keeps its text: `1.10`, or more digits than a float has."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def document(subresponse: Subresponse) -> dict[str, object]:
+    """The answer as the native format shows it."""
+    content_type = subresponse.headers.get("Content-Type", "")
+    value = _value(subresponse.body, content_type) if "Content-Encoding" not in subresponse.headers else None
+    shown: dict[str, object] = {
+        "id": subresponse.subrequest.id,
+        "status": Number(str(subresponse.status)),
+        "headers": dict(subresponse.headers),
+        "body": value,
+    }
+    if value is None and subresponse.body:
+        shown["body_base64"] = b64encode(subresponse.body).decode()
+    return shown
+
+
+def _value(body: bytes, content_type: str) -> object:
+    if body and is_json(content_type):
+        try:
+            return json.loads(body.decode(), parse_int=Number, parse_float=Number, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            return text_of(body, content_type)
+    return text_of(body, content_type) if body and is_text(content_type) else None
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def to_json(value: object) -> str:
+    """The JSON text of a value of a document, in ASCII."""
+    match value:
+        case Number():
+            return value.text
+        case dict():
+            return "{" + ",".join(f"{json.dumps(name)}:{to_json(member)}" for name, member in value.items()) + "}"
+        case list():
+            return "[" + ",".join(map(to_json, value)) + "]"
+    return json.dumps(value)
+
+
+def pointer(text: str) -> Query:
+    """The query that a JSON Pointer is (RFC 6901). Raises `ValueError` if `text` is none."""
+    if text and not text.startswith("/"):
+        raise ValueError("a JSON Pointer starts with a slash")
+    tokens = [token.replace("~1", "/").replace("~0", "~") for token in text.split("/")[1:]]
+
+    def query(value: object) -> object:
+        for token in tokens:
+            value = _member(value, token)
+        return value
+
+    return query
+
+
+def _member(value: object, token: str) -> object:
+    if isinstance(value, dict):
+        return value[token]
+    if isinstance(value, list) and _INDEX.fullmatch(token):
+        return value[int(token)]
+    raise LookupError(token)
