@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from time import perf_counter
 from typing import Any, TypeVar, cast
 
@@ -24,7 +24,7 @@ from django_batch.errors import BatchError, Malformed, NestedBatch, TooLarge
 from django_batch.execution.base import Executor
 from django_batch.execution.conversation import Conversation
 from django_batch.execution.cookies import set_cookies
-from django_batch.execution.steps import perform
+from django_batch.execution.steps import Steps, dry_run
 from django_batch.signals import batch_finished, batch_started, subrequest_finished
 
 T = TypeVar("T")
@@ -45,6 +45,8 @@ class BatchView(APIView):
     executor = conf.EXECUTOR
     max_workers = conf.MAX_WORKERS
     dialect = conf.DIALECT
+    # Whether unsafe sub-requests may run side by side too, out of their order.
+    parallel_writes = False
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:  # type: ignore[override]
@@ -70,32 +72,37 @@ class BatchView(APIView):
 
     def run(self, request: HttpRequest, batch: Batch) -> list[Subresponse]:
         """One answer for each sub-request of `batch`, in its order. `request` is the one that carries it."""
-        books = Run(plan(batch))
+        books = Run(plan(batch, parallel_writes=self.parallel_writes))
         conversation = Conversation(
             request,
             allowed_headers=self.allowed_headers,
             methods=self.methods,
             max_response_size=self.max_response_size,
         )
-        do = partial(
-            perform,
+        steps = Steps(
             answers=books.answers,
             conversation=conversation,
-            databases=self.atomic_databases,
+            databases=connections if self.atomic_databases is None else self.atomic_databases,
             retries=self.atomic_retries,
+            max_size=self.max_size,
         )
         batch_started.send_robust(type(self), request=request, batch=batch)
         start = perf_counter()
-        for subresponses in self.get_executor().execute(books, do, max_workers=self.max_workers):
-            for each in subresponses:
-                subrequest_finished.send_robust(
-                    type(self), request=request, subrequest=each.subrequest, subresponse=each, duration=each.duration
-                )
+        with dry_run(steps) if batch.dry_run else nullcontext(steps.perform) as perform:
+            for finished in self.get_executor().execute(books, perform, max_workers=self.max_workers):
+                self.report(request, finished)
         conversation.end()
         answers = books.subresponses()
         duration = perf_counter() - start
         batch_finished.send_robust(type(self), request=request, batch=batch, subresponses=answers, duration=duration)
         return answers
+
+    def report(self, request: HttpRequest, subresponses: Iterable[Subresponse]) -> None:
+        """Tell the receivers of `subrequest_finished`."""
+        for each in subresponses:
+            subrequest_finished.send_robust(
+                type(self), request=request, subrequest=each.subrequest, subresponse=each, duration=each.duration
+            )
 
     def get_dialect(self) -> Dialect:
         """The wire format of this URL."""

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextvars import Context, copy_context
 from copy import copy
+from dataclasses import replace
+from http.cookies import Morsel
+from threading import RLock
 from time import perf_counter
 
 from django.contrib.sessions.backends.base import SessionBase
@@ -17,6 +20,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from django_batch.core.flow import Effect
 from django_batch.core.messages import Subrequest, Subresponse
+from django_batch.core.paths import local_path
 from django_batch.errors import BodyTooLarge
 from django_batch.execution.cookies import Cookies, with_path
 from django_batch.execution.csrf import CSRFToken
@@ -39,11 +43,13 @@ class Conversation:
     ) -> None:
         self._parent = parent
         self._factory = SubrequestFactory(parent, allowed_headers=allowed_headers, methods=methods)
-        self._cookies = Cookies(parent.META.get("HTTP_COOKIE", ""), parent.build_absolute_uri(parent.path))
+        self._url = parent.build_absolute_uri(parent.path)
+        self._cookies = Cookies(parent.META.get("HTTP_COOKIE", ""), self._url)
         self._csrf_token = CSRFToken(parent)
         self._max_size = max_response_size
         self._size = 0  # bytes of all bodies so far
         self._modified_sessions: list[SessionBase] = []
+        self._lock = RLock()  # sub-requests may be answered on several threads
         caches.all()  # one that is first used in a copy of the context would be made anew in each
         save_session(parent, self._cookies)
 
@@ -61,19 +67,21 @@ class Conversation:
 
     def branch(self) -> Conversation:
         """A conversation that goes on from here, of which this one learns nothing until it is merged."""
-        branch = copy(self)
-        branch._cookies = self._cookies.copy()
-        branch._size = 0
-        branch._max_size = self._max_size - self._size
-        branch._modified_sessions = []
-        return branch
+        with self._lock:
+            branch = copy(self)
+            branch._cookies = self._cookies.copy()
+            branch._size = 0
+            branch._max_size = self._max_size - self._size
+            branch._modified_sessions = []
+            return branch
 
     def merge(self, branch: Conversation, subresponses: Collection[Subresponse]) -> None:
         """Learn what was said in `branch`, which ended with `subresponses`."""
-        for subresponse in subresponses:
-            self._cookies.take(subresponse.cookies)
-        self._size += branch._size
-        self._modified_sessions += branch._modified_sessions
+        with self._lock:
+            for subresponse in subresponses:
+                self._cookies.take(subresponse.cookies)
+            self._size += branch._size
+            self._modified_sessions += branch._modified_sessions
 
     def forget(self) -> None:
         """Leave nothing behind of what was rolled back."""
@@ -86,6 +94,8 @@ class Conversation:
 
     def _answer(self, subrequest: Subrequest) -> Subresponse:
         start = perf_counter()
+        if subrequest.references:  # what they were filled in with has yet to be looked at
+            subrequest = replace(subrequest, path=local_path(subrequest.path, base=self._url))
         cookie = self._cookies.header(subrequest.path)
         credentials = {"HTTP_COOKIE": cookie, **self._csrf_token.header(cookie)} if cookie else {}
         request = self._factory.build(subrequest, credentials=credentials)
@@ -98,19 +108,22 @@ class Conversation:
             body, error = self._body(request, response)
         finally:
             close(response)
-        session = getattr(request, "session", None)
-        if session is not None and session.modified:
-            self._modified_sessions.append(session)
         cookies = tuple(with_path(morsel, subrequest.path) for morsel in response.cookies.values())
-        self._cookies.take(cookies)
+        self._learn(request, cookies, len(body))
         return Subresponse(
             subrequest, response.status_code, headers_of(response), body, cookies, error, perf_counter() - start
         )
 
     def _body(self, request: HttpRequest, response: HttpResponseBase) -> tuple[bytes, BodyTooLarge | None]:
         try:
-            body = body_of(request, response, limit=self._max_size - self._size)
+            return body_of(request, response, limit=self._max_size - self._size), None
         except BodyTooLarge as error:
             return b"", error
-        self._size += len(body)
-        return body, None
+
+    def _learn(self, request: HttpRequest, cookies: Collection[Morsel[str]], size: int) -> None:
+        session = getattr(request, "session", None)
+        with self._lock:
+            self._size += size
+            self._cookies.take(cookies)
+            if session is not None and session.modified:
+                self._modified_sessions.append(session)

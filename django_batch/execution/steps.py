@@ -1,39 +1,83 @@
-"""One step, done: its flow pushed to its end, inside a transaction if it is a group."""
+"""Steps, done: the flow of each pushed to its end, inside a transaction if it is a group."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from random import uniform
 from time import sleep
 
-from django.db import connections
+from django.db import DatabaseError, connections, transaction
 
-from django_batch.core.flow import Answers, drive, flow
+from django_batch.core.flow import Answers, Flow, drive, flow
 from django_batch.core.messages import Subresponse
 from django_batch.core.plan import Step
+from django_batch.errors import RolledBack, TransactionBroken
+from django_batch.execution.base import Perform
 from django_batch.execution.conversation import Conversation
 from django_batch.execution.transactions import Transaction
 
 _FIRST_PAUSE = 0.05  # seconds at most before the first retry; twice as many before each further one
 
 
-def perform(
-    step: Step, answers: Answers, *, conversation: Conversation, databases: Collection[str] | None, retries: int
-) -> Sequence[Subresponse]:
-    """The subresponses of `step`. `databases` are the aliases that a group's transaction spans, None for all."""
-    if not step.atomic:
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How the steps of one batch are performed.
+
+    `databases` are the aliases that a group's transaction spans, `retries` the times that a group is run again, and
+    `max_size` bounds what references make of a sub-request, in bytes.
+    """
+
+    answers: Answers
+    conversation: Conversation
+    databases: Iterable[str]
+    retries: int
+    max_size: int
+
+    def perform(self, step: Step) -> Sequence[Subresponse]:
+        """The subresponses of `step`."""
+        if step.atomic:
+            return self._group(step)
         try:
-            return drive(flow(step, answers), conversation.perform)
+            return drive(self._flow(step), self.conversation.perform)
         finally:
             _mend_connections()
-    for attempt in range(retries + 1):
-        if attempt:
-            sleep(uniform(0, _FIRST_PAUSE * 2**attempt))
-        with Transaction(conversation, connections if databases is None else databases) as transaction:
-            subresponses = drive(flow(step, answers), transaction.perform)
-        if not transaction.retryable:
-            break
-    return subresponses
+
+    def rehearse(self, step: Step) -> Sequence[Subresponse]:
+        """The subresponses of `step` in a dry run, in a savepoint that keeps what it breaks from those after it."""
+        lost = TransactionBroken("The transaction of the dry run was lost.")
+        subresponses: Sequence[Subresponse] = [Subresponse.refused(each, lost) for each in step.subrequests]
+        with suppress(DatabaseError), ExitStack() as savepoints:  # one that cannot be released was rolled back
+            for alias in self.databases:
+                savepoints.enter_context(transaction.atomic(using=alias))
+            subresponses = self.perform(step)
+        return [replace(subresponse, cookies=()) for subresponse in subresponses]
+
+    def _group(self, step: Step) -> Sequence[Subresponse]:
+        for attempt in range(self.retries + 1):
+            if attempt:
+                sleep(uniform(0, _FIRST_PAUSE * 2**attempt))
+            with Transaction(self.conversation, self.databases) as group:
+                subresponses = drive(self._flow(step), group.perform)
+            if not group.retryable:
+                break
+        return subresponses
+
+    def _flow(self, step: Step) -> Flow:
+        return flow(step, self.answers, max_size=self.max_size)
+
+
+@contextmanager
+def dry_run(steps: Steps) -> Iterator[Perform]:
+    """Perform steps inside of one transaction, which is rolled back in the end whatever they were answered."""
+    branch = steps.conversation.branch()
+    with ExitStack() as stack:
+        for alias in steps.databases:
+            stack.enter_context(transaction.atomic(using=alias))
+        yield replace(steps, conversation=branch, retries=0).rehearse
+        stack.__exit__(RolledBack, RolledBack(""), None)  # as if it had been raised inside of each `atomic`
+    branch.forget()
 
 
 def _mend_connections() -> None:

@@ -1,0 +1,143 @@
+"""Steps side by side, on threads of one pool per process.
+
+The thread of the batch works too, so that a batch ends even if the pool is exhausted, or waits for this very batch.
+Each worker takes step after step, and gives its connections back when there is none left.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import cache
+from threading import Condition
+
+from django.core.cache import caches
+from django.db import connections
+from django.urls import get_script_prefix, get_urlconf, set_script_prefix, set_urlconf
+from django.utils import timezone, translation
+
+from django_batch.core.messages import Subresponse
+from django_batch.core.plan import Step
+from django_batch.core.run import Run
+from django_batch.execution.base import Executor, Perform
+from django_batch.execution.serial import SerialExecutor
+
+_POOL_SIZE = 32  # threads of one process, for all of its batches
+
+
+class ThreadExecutor(Executor):
+    """Runs independent steps of a batch with `"parallel": true` on at most `max_workers` threads; others serially."""
+
+    def execute(self, run: Run, perform: Perform, *, max_workers: int) -> Iterator[Sequence[Subresponse]]:
+        """Perform steps as soon as they may start. Their answers come as they are finished."""
+        workers = min(max_workers, len(run.plan.steps), *_pool_sizes())
+        if not run.plan.batch.parallel or workers < 2 or _in_transaction():
+            return SerialExecutor().execute(run, perform, max_workers=1)
+        return _Team(run, perform).execute(workers)
+
+
+class _Team:
+    """The workers of one run. Its books are opened by one of them at a time."""
+
+    def __init__(self, run: Run, perform: Perform) -> None:
+        self._run = run
+        self._perform = perform
+        self._changed = Condition()
+        self._in_progress = 0
+        self._finished: list[Sequence[Subresponse]] = []
+        self._error: BaseException | None = None
+
+    def execute(self, workers: int) -> Iterator[Sequence[Subresponse]]:
+        """Work with `workers` - 1 others, and report what all of them have finished."""
+        for _ in range(workers - 1):
+            _pool().submit(copy_context().run, self._work, _surroundings())
+        try:
+            while step := self._next_step():
+                self._do(step)
+                yield from self._reports()
+            yield from self._reports()
+        finally:
+            self._stop()
+        if self._error:
+            raise self._error
+
+    def _work(self, surroundings: Callable[[], None]) -> None:
+        surroundings()
+        try:
+            while step := self._next_step():
+                self._do(step)
+        finally:
+            connections.close_all()
+            caches.close_all()
+
+    def _next_step(self) -> Step | None:
+        """A step that may start, as soon as there is one; None when the run is over."""
+        with self._changed:
+            while not (steps := self._run.start()) and self._in_progress:
+                self._changed.wait()
+            self._in_progress += len(steps)
+            return steps[0] if steps else None
+
+    def _do(self, step: Step) -> None:
+        subresponses: Sequence[Subresponse] = ()
+        try:
+            subresponses = self._perform(step)
+        except BaseException as error:  # it is raised again on the thread of the batch
+            self._error = error
+            self._run.stopped = True
+        with self._changed:
+            self._in_progress -= 1
+            self._run.finish(step, subresponses)
+            self._finished.append(subresponses)
+            self._changed.notify_all()
+
+    def _reports(self) -> list[Sequence[Subresponse]]:
+        with self._changed:
+            reports, self._finished = self._finished, []
+        return reports
+
+    def _stop(self) -> None:
+        """Start nothing more, and wait for what is in progress."""
+        with self._changed:
+            self._run.stopped = True
+            self._changed.wait_for(lambda: not self._in_progress)
+
+
+def _surroundings() -> Callable[[], None]:
+    """Sets on another thread what of this one's context does not travel with a copy of it, as asgiref keeps it."""
+    prefix, urlconf = get_script_prefix(), get_urlconf()
+    language, zone = translation.get_language(), timezone.get_current_timezone()
+
+    def enter() -> None:
+        set_script_prefix(prefix)
+        set_urlconf(urlconf)
+        timezone.activate(zone)
+        if language:
+            translation.activate(language)
+        else:
+            translation.deactivate_all()
+        caches.all()  # one that is first used in a copy of the context would be made anew in each
+
+    return enter
+
+
+def _in_transaction() -> bool:
+    """Whether the thread of the batch is in a transaction, of which other threads would see nothing."""
+    return any(connection.in_atomic_block for connection in connections.all(initialized_only=True))
+
+
+def _pool_sizes() -> Iterator[int]:
+    """How many connections a batch can have at once, of databases whose connections are pooled."""
+    for connection in connections.all():
+        if pool := getattr(connection, "pool", None):
+            yield pool.max_size
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_POOL_SIZE, thread_name_prefix="django_batch")
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # the threads stay with the parent process
