@@ -17,4 +17,5 @@ class DjangoBatchConfig(AppConfig):
 
         checks.register(check_settings)
         signals.subrequest_finished.connect(log.log_subrequest)
+        signals.group_retried.connect(log.log_retry)
         signals.batch_finished.connect(log.log_batch)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from inspect import isabstract
 from typing import Generic, TypeVar
 
 from django.conf import settings
@@ -82,9 +83,10 @@ def _is_a(base: type) -> Callable[[object], bool]:
     def accepts(value: object) -> bool:
         try:
             found = import_string(value) if isinstance(value, str) else value
-        except ImportError:
+        except (ImportError, TypeError, ValueError):  # the latter of paths that begin with a dot
             return False
-        return isinstance(found, base) or (isinstance(found, type) and issubclass(found, base))
+        is_class = isinstance(found, type) and issubclass(found, base) and not isabstract(found)
+        return is_class or isinstance(found, base)
 
     return accepts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar, cast
 
@@ -25,7 +26,7 @@ from django_batch.execution.base import Executor
 from django_batch.execution.conversation import Conversation
 from django_batch.execution.cookies import set_cookies
 from django_batch.execution.steps import Steps, dry_run
-from django_batch.signals import batch_finished, batch_started, subrequest_finished
+from django_batch.signals import batch_finished, batch_started, group_retried, subrequest_finished
 
 T = TypeVar("T")
 
@@ -84,6 +85,7 @@ class BatchView(APIView):
             conversation=conversation,
             databases=connections if self.atomic_databases is None else self.atomic_databases,
             retries=self.atomic_retries,
+            retried=partial(group_retried.send_robust, type(self), request=request),
             max_size=self.max_size,
         )
         batch_started.send_robust(type(self), request=request, batch=batch)

@@ -33,5 +33,5 @@ def text_of(body: bytes, content_type: str) -> str | None:
     """`body` in the charset of `content_type` (UTF-8 if it names none), or None if it is no text in it."""
     try:
         return body.decode(charset_of(content_type) or "utf-8")
-    except (UnicodeDecodeError, LookupError):
+    except (ValueError, LookupError):  # not only UnicodeDecodeError: of a codec that decodes nothing
         return None

@@ -102,15 +102,18 @@ def _duplicate_ids(batch: Batch) -> Iterator[DuplicateId]:
 def _unknown_dependencies(batch: Batch) -> Iterator[UnknownDependency]:
     groups = {subrequest.atomicity_group for subrequest in batch.subrequests}
     known = groups.union(subrequest.id for subrequest in batch.subrequests)
-    for subrequest in batch.subrequests:
-        for name in subrequest.depends_on:
-            if name not in known:
-                detail = f"{subrequest.id!r} depends on {name!r}, which is no id or group of this batch."
-                yield UnknownDependency(detail, pointer=f"{subrequest.pointer}/depends_on")
-        for reference in subrequest.references:
-            if reference.id not in subrequest.depends_on or reference.id in groups:
-                detail = f"{subrequest.id!r} refers to {reference.id!r}, which is no id of its 'depends_on'."
-                yield UnknownDependency(detail, pointer=f"{subrequest.pointer}/depends_on")
+    for subrequest in batch.subrequests:  # one fault for all names: there may be as many as fit into a batch
+        pointer = f"{subrequest.pointer}/depends_on"
+        if unknown := [name for name in subrequest.depends_on if name not in known]:
+            names = ", ".join(map(repr, unknown))
+            detail = f"{subrequest.id!r} depends on what is no id or group of this batch: {names}."
+            yield UnknownDependency(detail, pointer=pointer)
+        referred = {reference.id for reference in subrequest.references}
+        if unknown := sorted(referred.difference(subrequest.depends_on) | (referred & groups)):
+            names = ", ".join(map(repr, unknown))
+            yield UnknownDependency(
+                f"{subrequest.id!r} refers to what is no id of its 'depends_on': {names}.", pointer=pointer
+            )
 
 
 def _waits_of_steps(members: Sequence[Members]) -> Waits:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error as Base64Error
+from itertools import islice
 from typing import TypeVar
 
 import msgspec
@@ -14,7 +15,7 @@ from django_batch.core.media_types import charset_of, is_json
 from django_batch.core.messages import Reference, Subrequest
 from django_batch.core.paths import local_path
 from django_batch.core.references import in_body, in_text, masked
-from django_batch.dialects.json import read, read_members, unknown_member
+from django_batch.dialects.json import read, read_members, token, unknown_member
 from django_batch.dialects.queries import compile_query
 from django_batch.errors import Malformed
 
@@ -39,13 +40,16 @@ class Item(Struct, forbid_unknown_fields=True):
 
 
 class _Name(Struct):
-    id: str | UnsetType = UNSET
-    atomicity_group: str | None = None
+    id: Raw | UnsetType = UNSET
+    atomicity_group: Raw | UnsetType = UNSET
+    atomicityGroup: Raw | UnsetType = UNSET  # noqa: N815
 
 
 _item = Decoder(Item)
 _name = Decoder(_Name)
 _string = Decoder(str)
+_MAX_HEADERS = 100  # of one item, as of one request on most servers: what is built of them takes time and memory
+_MAX_REFERENCES = 1_000  # of one item
 
 
 def read_item(raw: Raw, position: int, *, pointer: str, base: str) -> Subrequest:
@@ -65,7 +69,7 @@ def read_item(raw: Raw, position: int, *, pointer: str, base: str) -> Subrequest
         path=_path(item, url, references, pointer, base),
         headers=tuple(headers.items()),
         body=body,
-        depends_on=(depends_on,) if isinstance(depends_on, str) else tuple(depends_on or ()),
+        depends_on=(depends_on,) if isinstance(depends_on, str) else tuple(dict.fromkeys(depends_on or ())),
         atomicity_group=None if group is UNSET else group,
         pointer=pointer,
         references=references,
@@ -79,8 +83,21 @@ def name_only(raw: Raw, position: int, *, pointer: str) -> Subrequest:
         name = _name.decode(raw)
     except msgspec.DecodeError:
         name = _Name()
-    known_as = str(position) if name.id is UNSET else name.id
-    return Subrequest(known_as, "GET", "/", atomicity_group=name.atomicity_group, pointer=pointer)
+    known_as, group = _text(name.id), _text(name.atomicity_group)
+    return Subrequest(
+        str(position) if known_as is None else known_as,
+        "GET",
+        "/",
+        atomicity_group=_text(name.atomicityGroup) if group is None else group,
+        pointer=pointer,
+    )
+
+
+def _text(raw: Raw | UnsetType) -> str | None:
+    try:
+        return None if raw is UNSET else _string.decode(raw)
+    except msgspec.DecodeError:
+        return None
 
 
 def _read(raw: Raw, pointer: str) -> Item:
@@ -120,22 +137,25 @@ def _path(item: Item, url: str, references: tuple[Reference, ...], pointer: str,
 def _references(
     item: Item, url: str, headers: dict[str, str], body: bytes | memoryview, pointer: str
 ) -> tuple[Reference, ...]:
-    place = "path"
-    try:
-        found = [*in_text("path", url, compile_query)]
-        for name, value in headers.items():
-            place = f"headers/{name}"
-            found += in_text(name, value, compile_query)
-        place = "body"
-        if item.body is not UNSET and isinstance(body, memoryview):
-            found += in_body(body, compile_query)
-    except ValueError as error:
-        raise Malformed(f"Here {error}.", pointer=f"{pointer}/{place}") from None
-    return tuple(found)
+    places = [("path", in_text("path", url, compile_query))]
+    places += [(f"headers/{token(name)}", in_text(name, value, compile_query)) for name, value in headers.items()]
+    if item.body is not UNSET and isinstance(body, memoryview):
+        places.append(("body", in_body(body, compile_query)))
+    references: list[Reference] = []
+    for place, found in places:
+        try:
+            references += islice(found, _MAX_REFERENCES + 1 - len(references))
+        except ValueError as error:
+            raise Malformed(f"Here {error}.", pointer=f"{pointer}/{place}") from None
+    if len(references) > _MAX_REFERENCES:
+        raise Malformed(f"An item has at most {_MAX_REFERENCES} references.", pointer=pointer)
+    return tuple(references)
 
 
 def _content(item: Item, pointer: str) -> tuple[dict[str, str], bytes | memoryview]:
     """The headers and the bytes of an item. What has a body and names no type is JSON."""
+    if len(item.headers) > _MAX_HEADERS:
+        raise Malformed(f"An item has at most {_MAX_HEADERS} headers.", pointer=f"{pointer}/headers")
     named = next((value for name, value in item.headers.items() if name.lower() == "content-type"), None)
     if item.body is UNSET and item.body_base64 is UNSET:
         return item.headers, b""
@@ -166,5 +186,5 @@ def _from_json(raw: Raw, content_type: str, *, pointer: str) -> bytes | memoryvi
         raise Malformed(f"{error.detail} The body of {content_type} is a string.", pointer=pointer) from None
     except LookupError:
         raise Malformed(f"The charset {charset!r} is unknown. Send 'body_base64' instead.", pointer=pointer) from None
-    except UnicodeEncodeError as error:
-        raise Malformed(f"The body has no form in {charset}: {error.reason}.", pointer=pointer) from None
+    except ValueError as error:  # not only UnicodeEncodeError: of a codec that encodes nothing, or a name with a NUL
+        raise Malformed(f"The body has no form in {charset!r}: {error}.", pointer=pointer) from None

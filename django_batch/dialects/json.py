@@ -68,5 +68,9 @@ def unknown_member(name: str, known: Iterable[str], *, pointer: str) -> Malforme
     """The error that `name` is, where only `known` names are understood."""
     close = get_close_matches(name[:_LONGEST_GUESS], known, n=1)
     hint = f"Did you mean {close[0]!r}?" if close else f"Known are {', '.join(known)}."
-    escaped = name.replace("~", "~0").replace("/", "~1")  # RFC 6901 §3
-    return Malformed(f"Unknown member {name!r}. {hint}", pointer=f"{pointer}/{escaped}")
+    return Malformed(f"Unknown member {name!r}. {hint}", pointer=f"{pointer}/{token(name)}")
+
+
+def token(name: str) -> str:
+    """`name` as a part of a JSON Pointer (RFC 6901 §3)."""
+    return name.replace("~", "~0").replace("/", "~1")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from itertools import islice
 
 from msgspec import Raw
 from msgspec.json import Decoder, encode
@@ -22,6 +23,7 @@ from django_batch.errors import BatchError, Malformed, UnsupportedMediaType
 
 _OPTIONS = ("atomic", "continue_on_error", "dry_run", "parallel")
 _boolean = Decoder(bool)
+_MAX_UNKNOWN = 10  # members beside `requests` that are answered; there may be a million
 _SLICE = 1 << 16  # bytes that are checked at once, so that a batch is never held a second time, as text
 
 
@@ -39,7 +41,9 @@ class NativeDialect(Dialect):
         options = _options(members, faults)
         subrequests = _subrequests(members, faults, envelope, pointer="" if bare else "/requests")
         if options.get("atomic"):
-            faults += [_group_in_group(subrequest) for subrequest in subrequests if subrequest.atomicity_group]
+            faults += [
+                _group_in_group(subrequest) for subrequest in subrequests if subrequest.atomicity_group is not None
+            ]
         return Batch(tuple(subrequests), **options, faults=tuple(faults), layout=bare)
 
     def writer(self, batch: Batch) -> Writer:
@@ -63,14 +67,14 @@ def _check_encoding(envelope: Envelope) -> None:
 
 def _options(members: dict[str, Raw], faults: list[BatchError]) -> dict[str, bool]:
     options = {}
+    unknown = (name for name in members if name not in ("requests", *_OPTIONS))
+    faults += [unknown_member(name, ("requests", *_OPTIONS), pointer="") for name in islice(unknown, _MAX_UNKNOWN)]
     for name, value in members.items():
         if name in _OPTIONS:
             try:
                 options[name] = read(value, _boolean, pointer=f"/{name}")
             except Malformed as fault:
                 faults.append(fault)
-        elif name != "requests":
-            faults.append(unknown_member(name, ("requests", *_OPTIONS), pointer=""))
     return options
 
 

@@ -118,7 +118,7 @@ class Conversation:
         try:
             return body_of(request, response, limit=self._max_size - self._size), None
         except BodyTooLarge as error:
-            return b"", error
+            return b"", error.with_traceback(None)  # whose frames hold what was read
 
     def _learn(self, request: HttpRequest, cookies: Collection[Morsel[str]], size: int) -> None:
         session = getattr(request, "session", None)

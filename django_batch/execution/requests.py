@@ -20,7 +20,7 @@ from django.http import HttpHeaders, HttpRequest
 from django.test import RequestFactory
 
 from django_batch.core.messages import Subrequest
-from django_batch.errors import HeaderNotAllowed, MethodNotAllowed, OutsideScriptPrefix
+from django_batch.errors import HeaderNotAllowed, Malformed, MethodNotAllowed, OutsideScriptPrefix
 
 # Of the parent's META: what the server says. Whatever else is there, tracers and middlewares have put there.
 _SERVER_KEYS = re.compile(r"SERVER_\w+|REMOTE_\w+|SSL_\w+|SCRIPT_NAME|HTTPS|AUTH_TYPE")
@@ -63,17 +63,20 @@ class SubrequestFactory(RequestFactory):
         """
         self._check_method(subrequest)
         path, _, query = subrequest.path.partition("?")
-        request = self.request(
-            **{
-                **credentials,
-                **dict(self._headers(subrequest)),
-                "REQUEST_METHOD": subrequest.method,
-                "PATH_INFO": self._path_info(path, subrequest),
-                "QUERY_STRING": _wsgi_text(query),
-                "CONTENT_LENGTH": str(len(subrequest.body)),
-                "wsgi.input": BytesIO(subrequest.body),
-            }
-        )
+        try:
+            request = self.request(
+                **{
+                    **credentials,
+                    **dict(self._headers(subrequest)),
+                    "REQUEST_METHOD": subrequest.method,
+                    "PATH_INFO": self._path_info(path, subrequest),
+                    "QUERY_STRING": _wsgi_text(query),
+                    "CONTENT_LENGTH": str(len(subrequest.body)),
+                    "wsgi.input": BytesIO(subrequest.body),
+                }
+            )
+        except (ValueError, LookupError) as error:  # of a Content-Type that Django cannot read, or a lone surrogate
+            raise Malformed(f"This request cannot be read: {error}", pointer=subrequest.pointer) from None
         vars(request).update(self._handed_down, subrequest=subrequest)
         return request
 

@@ -18,6 +18,7 @@ from django_batch.errors import BatchError, BodyTooLarge
 _NOT_IN_ITEMS = frozenset(
     ("set-cookie", "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
 )
+_READ_BY_NAME = ("content-type", "content-encoding")  # by the dialects
 
 
 def problem_response(error: BatchError) -> HttpResponse:
@@ -29,11 +30,11 @@ def problem_response(error: BatchError) -> HttpResponse:
 
 def headers_of(response: HttpResponseBase) -> dict[str, str]:
     """The headers of an item, by name: `Content-Type`, however the view has written it."""
-    return {
-        name.title() if name.islower() else name: value
-        for name, value in response.items()
-        if name.lower() not in _NOT_IN_ITEMS
-    }
+    return {_name(name): value for name, value in response.items() if name.lower() not in _NOT_IN_ITEMS}
+
+
+def _name(name: str) -> str:
+    return name.title() if name.islower() or name.lower() in _READ_BY_NAME else name
 
 
 def body_of(request: HttpRequest, response: HttpResponseBase, *, limit: int) -> bytes:

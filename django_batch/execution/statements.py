@@ -7,37 +7,64 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import Error
+from django.db.transaction import TransactionManagementError
 
 _CHANGES_NOTHING = re.compile(r"\s*(SELECT|SAVEPOINT|RELEASE)\b", re.IGNORECASE)
-_MYSQL_DEADLOCK = 1213  # ER_LOCK_DEADLOCK: the whole transaction was rolled back
+# Not `ROLLBACK TO`, which ends a savepoint only, nor the `BEGIN ... END` of a procedural block.
+_CONTROLS_TRANSACTION = re.compile(
+    r"\s*((COMMIT|END|ABORT|ROLLBACK(?!\s+(\w+\s+)?TO\b)|START\s+TRANSACTION)\b|BEGIN(\s+WORK)?\s*;?\s*$)",
+    re.IGNORECASE,
+)
+# MySQL: ER_LOCK_DEADLOCK. MariaDB: ER_CHECKREAD, of its snapshot isolation. The whole transaction was rolled back.
+_ROLLED_BACK = {1213, 1020}
 # PostgreSQL: serialization_failure, deadlock_detected. MySQL: also ER_LOCK_WAIT_TIMEOUT.
-_CONFLICTS = {"40001", "40P01", _MYSQL_DEADLOCK, 1205}
+_CONFLICTS = {"40001", "40P01", 1205} | _ROLLED_BACK
 
 
 class Statements:
     """An execute wrapper that remembers what could have left a transaction unable to commit."""
 
     def __init__(self) -> None:
-        self.suspicious = False  # something was changed, or went wrong, since this was last set
-        self.conflict = False  # another transaction was in the way
-        self.lost = False  # the server has rolled back on its own, and Django may not know
+        self.executed = False  # something was executed
+        self.suspicious = False  # something was changed, or went wrong
+        self.conflict: Error | None = None  # what says that another transaction was in the way
+        self.rolled_back = False  # by the server on its own, and Django may not know
+
+    def accept(self) -> None:
+        """Look no more at what was said until now: it can be committed."""
+        self.suspicious, self.conflict = False, None
 
     def __call__(
         self, execute: Callable[..., object], sql: Any, params: object, many: bool, context: dict[str, Any]
     ) -> object:
         """Execute, and look: Django's handler makes a plain 500 of an error, and a view may swallow it."""
-        self.suspicious = self.suspicious or not _CHANGES_NOTHING.match(str(sql))
+        self.executed = True
+        if not _CHANGES_NOTHING.match(str(sql)):
+            self.suspicious = True
+            _refuse_control(str(sql))
         try:
             return execute(sql, params, many, context)
         except Error as error:
             self.suspicious = True
-            self.conflict = self.conflict or is_conflict(error)
-            self.lost = self.lost or error.args[:1] == (_MYSQL_DEADLOCK,)
+            if is_conflict(error):
+                self.conflict = error
+            self.rolled_back = self.rolled_back or _code(error) in _ROLLED_BACK
             raise
+
+
+def _refuse_control(sql: str) -> None:
+    """As Django's own `commit()` and `rollback()` do."""
+    if _CONTROLS_TRANSACTION.match(sql):
+        raise TransactionManagementError(f"{sql.strip()!r} is forbidden in a group, whose transaction is not yours.")
 
 
 def is_conflict(error: Error) -> bool:
     """Whether `error` says that another transaction was in the way, so that the same statements may succeed later."""
+    return _code(error) in _CONFLICTS
+
+
+def _code(error: Error) -> object:
+    """What the server calls `error`: PostgreSQL by an SQLSTATE, MySQL by a number."""
     cause = error.__cause__
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)  # psycopg 3, psycopg2
-    return state in _CONFLICTS or (bool(error.args) and error.args[0] in _CONFLICTS)
+    return state or next(iter(error.args), None)

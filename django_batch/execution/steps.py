@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from random import uniform
@@ -25,22 +25,21 @@ _FIRST_PAUSE = 0.05  # seconds at most before the first retry; twice as many bef
 class Steps:
     """How the steps of one batch are performed.
 
-    `databases` are the aliases that a group's transaction spans, `retries` the times that a group is run again, and
-    `max_size` bounds what references make of a sub-request, in bytes.
+    `databases` are the aliases that a group's transaction spans, `retries` the times that a group is run again, each
+    told to `retried`, and `max_size` bounds what references make of a sub-request, in bytes.
     """
 
     answers: Answers
     conversation: Conversation
     databases: Iterable[str]
     retries: int
+    retried: Callable[..., object]
     max_size: int
 
     def perform(self, step: Step) -> Sequence[Subresponse]:
         """The subresponses of `step`."""
-        if step.atomic:
-            return self._group(step)
         try:
-            return drive(self._flow(step), self.conversation.perform)
+            return self._group(step) if step.atomic else drive(self._flow(step), self.conversation.perform)
         finally:
             _mend_connections()
 
@@ -56,12 +55,12 @@ class Steps:
 
     def _group(self, step: Step) -> Sequence[Subresponse]:
         for attempt in range(self.retries + 1):
-            if attempt:
-                sleep(uniform(0, _FIRST_PAUSE * 2**attempt))
             with Transaction(self.conversation, self.databases) as group:
                 subresponses = drive(self._flow(step), group.perform)
-            if not group.retryable:
+            if group.conflict is None or attempt == self.retries:
                 break
+            self.retried(subrequests=step.subrequests, attempt=attempt + 1, error=group.conflict)
+            sleep(uniform(0, _FIRST_PAUSE * 2**attempt))
         return subresponses
 
     def _flow(self, step: Step) -> Flow:

@@ -30,17 +30,20 @@ from django_batch.execution.statements import Statements, is_conflict
 
 logger = logging.getLogger("django_batch")
 
+# As libpq numbers the states of a transaction: PQTRANS_IDLE; PQTRANS_INERROR, PQTRANS_UNKNOWN.
+_IDLE, _BROKEN = 0, (3, 4)
+
 Hooks = list[tuple[set[str], Callable[[], None]]]  # as Django keeps them
 
 
 class Transaction:
     """Carries out the effects of one group's flow, inside a `with` block. Several databases are not two-phase.
 
-    `retryable` says, once it has failed, that another transaction was in the way.
+    `conflict` is, once it has failed, the error that says that another transaction was in the way.
     """
 
     def __init__(self, conversation: Conversation, aliases: Iterable[str]) -> None:
-        self.retryable = False
+        self.conflict: Error | None = None
         self._conversation = conversation
         self._branch = conversation.branch()
         self._parts = [_Part(connections[alias]) for alias in aliases]
@@ -90,16 +93,19 @@ class Transaction:
         except Error as error:
             logger.exception("The commit of a group failed.")
             self._branch.forget()
-            self.retryable = is_conflict(error)
+            self.conflict = error if is_conflict(error) else None
             failed = CommitFailed("Every sub-request of the group succeeded, but the database refused the commit.")
             return {subresponse.subrequest.id: failed for subresponse in self._done}
         self._conversation.merge(self._branch, self._done)
         return dict(self._run_hooks())
 
     def _roll_back(self) -> Errors:
-        self._stack.__exit__(RolledBack, RolledBack(""), None)  # as if it had been raised inside of each `atomic`
+        try:
+            self._stack.__exit__(RolledBack, RolledBack(""), None)  # as if it had been raised inside of each `atomic`
+        except Error:  # the server has rolled back what was on a connection that is lost; there is no new one to be had
+            logger.exception("A connection was lost in a group, and could not be made anew.")
         self._branch.forget()
-        self.retryable = any(part.statements.conflict for part in self._parts)
+        self.conflict = next((part.statements.conflict for part in self._parts if part.statements.conflict), None)
         return {}
 
     def _run_hooks(self) -> Iterator[tuple[str, BatchError]]:
@@ -128,7 +134,7 @@ class _Part:
     def check(self, subrequest: Subrequest) -> None:
         """Raise if what `subrequest` left behind could not be committed."""
         try:
-            if self.connection.needs_rollback or self.statements.lost:
+            if self.connection.needs_rollback or self._is_lost():
                 raise TransactionBroken(f"{subrequest.id!r} swallowed an error that only a rollback can end.")
             if self.statements.suspicious and self.connection.features.can_defer_constraint_checks:
                 self.connection.check_constraints()
@@ -136,7 +142,20 @@ class _Part:
             raise ConstraintViolated(f"{subrequest.id!r} left rows that violate a constraint.") from error
         except Error as error:
             raise TransactionBroken(f"{subrequest.id!r} swallowed an error that only a rollback can end.") from error
-        self.statements.suspicious = False
+        self.statements.accept()
+
+    def _is_lost(self) -> bool:
+        """Whether the transaction is over, or can only be rolled back, as far as that is known on this side.
+
+        What is done with the driver's own connection, such as COPY, no wrapper sees.
+        """
+        driver = self.connection.connection
+        if self.connection.vendor == "sqlite":
+            return not driver.in_transaction
+        if self.connection.vendor == "postgresql":
+            status = driver.info.transaction_status
+            return status in _BROKEN or (status == _IDLE and self.statements.executed)
+        return self.statements.rolled_back
 
     def take_hooks(self) -> Hooks:
         """The `on_commit` hooks since the last call. In an outer block they stay, and wait for its end, as alone."""
