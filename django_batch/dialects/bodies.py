@@ -43,4 +43,7 @@ def _value(body: bytes, content_type: str) -> bytes | None:
 
 def _string(body: bytes, content_type: str) -> bytes | None:
     text = text_of(body, content_type)
-    return None if text is None else msgspec.json.encode(text)
+    try:
+        return None if text is None else msgspec.json.encode(text)
+    except UnicodeEncodeError:  # of a lone surrogate, which UTF-7 can write
+        return None
