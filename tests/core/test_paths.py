@@ -49,9 +49,8 @@ ELSEWHERE = [
 ]
 UNSENDABLE = ["/\\evil.example", "/a b", " /a", "/a\n", "/a\r\nHost: evil.example", "/a\tb", "/a\x00", "/\x7f", "/a#b"]
 # What URLs are made of, and what has confused the readers of URLs before.
-PIECES = st.sampled_from(
-    "/ // \\ ? # @ : [ ] %2F .. http: https: 443 shop.example evil.example a \u2028 \uff0f \U0001f600".split(" ")
-)
+HOSTS = ["shop.example", "evil.example", "https:", "http:", "443"]
+PIECES = st.sampled_from([*HOSTS, *"/\\?#@:[]%a \t\n\u2028\uff0f\U0001f600", "//", "%2F", ".."])
 
 
 @pytest.mark.parametrize(("url", "path"), TAKEN.items())
@@ -88,6 +87,12 @@ def test_same_origin_in_another_spelling_is_this_host(base, url):
 def test_other_port_or_scheme_is_another_host(url):
     with pytest.raises(Malformed):
         local_path(url, base="http://shop.example:8000/batch/")
+
+
+@pytest.mark.parametrize("url", ["/" + "a" * 2**14, "https://shop.example/" + "a" * 2**14])
+def test_url_longer_than_servers_take_is_refused(url):
+    with pytest.raises(Malformed, match="more than 16384"):
+        local_path(url, base=BASE)
 
 
 @given(st.one_of(st.text(), st.lists(PIECES).map("".join), st.lists(PIECES).map(lambda each: "/" + "".join(each))))
