@@ -76,7 +76,8 @@ class Transaction:
         if not subresponse.failed:
             for part in self._parts:
                 part.check(subrequest)
-                self._hooks.append((subrequest.id, context, part.connection, part.take_hooks()))
+                if hooks := part.take_hooks():
+                    self._hooks.append((subrequest.id, context, part.connection, hooks))
         self._done.append(subresponse)
         return subresponse
 
@@ -150,11 +151,12 @@ class _Part:
         What is done with the driver's own connection, such as COPY, no wrapper sees.
         """
         driver = self.connection.connection
-        if self.connection.vendor == "sqlite":
-            return not driver.in_transaction
-        if self.connection.vendor == "postgresql":
-            status = driver.info.transaction_status
-            return status in _BROKEN or (status == _IDLE and self.statements.executed)
+        with self.connection.wrap_database_errors:
+            if self.connection.vendor == "sqlite":
+                return not driver.in_transaction
+            if self.connection.vendor == "postgresql":
+                status = driver.info.transaction_status
+                return status in _BROKEN or (status == _IDLE and self.statements.executed)
         return self.statements.rolled_back
 
     def take_hooks(self) -> Hooks:

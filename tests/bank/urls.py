@@ -1,0 +1,22 @@
+"""The example site, with the bank beside it."""
+
+from django.db import transaction
+from django.urls import include, path
+
+from example_project.urls import urlpatterns as site
+from tests.bank import views
+
+bank = [
+    path("total/", views.total),
+    path("meeting/", views.meet),
+    path("accounts/<slug:name>/", views.Balance.as_view()),
+    path("accounts/<slug:name>/outpaced/", views.outpace),
+    path("accounts/<slug:name>/locked/", views.locked),
+    path("entries/<slug:reference>/", views.write),
+    path("entries/<slug:reference>/outside/", views.write_outside),
+    path("entries/<slug:reference>/async/", views.write_async),
+    path("entries/<slug:reference>/lenient/", views.Lenient.as_view()),
+    path("entries/<slug:reference>/lenient-outside/", transaction.non_atomic_requests(views.Lenient.as_view())),
+]
+
+urlpatterns = [*site, path("bank/<slug:alias>/", include(bank))]
