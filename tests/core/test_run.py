@@ -1,0 +1,118 @@
+"""The books of one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from django_batch.core.messages import Batch, Subrequest, Subresponse
+from django_batch.core.plan import Step, plan
+from django_batch.core.run import Run
+
+
+def answered(step: Step, status: int = 200) -> list[Subresponse]:
+    return [Subresponse(subrequest, status) for subrequest in step.subrequests]
+
+
+def run_of(*subrequests: Subrequest, continue_on_error: bool = True) -> Run:
+    return Run(plan(Batch(subrequests, continue_on_error=continue_on_error)))
+
+
+def subrequest(id_: str, *depends_on: str, group: str | None = None) -> Subrequest:
+    return Subrequest(id_, "GET", "/", depends_on=depends_on, atomicity_group=group)
+
+
+def positions(steps: Sequence[Step]) -> list[int]:
+    return [step.position for step in steps]
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> Batch:
+    """Batches without cycles: each depends on what comes before it in an order that is not that of the batch."""
+    order = draw(st.permutations(range(draw(st.integers(1, 8)))))
+    members = {}
+    for index, place in enumerate(order):
+        depends_on = draw(st.sets(st.sampled_from(order[:index]))) if index else ()
+        members[place] = subrequest(str(place), *map(str, depends_on))
+    return Batch(tuple(members[place] for place in range(len(order))), continue_on_error=draw(st.booleans()))
+
+
+@given(batches(), st.data())
+def test_steps_start_in_batch_order_as_soon_as_they_may(batch, data):
+    run = Run(plan(batch))
+    started: list[Step] = []
+    in_progress: list[Step] = []
+    finished: set[int] = set()
+    failed = False
+    while True:
+        free = [step.position for step in run.plan.steps if step not in started and step.after <= finished]
+        steps = run.start(limit := data.draw(st.integers(1, 3)))
+        assert positions(steps) == ([] if failed and not batch.continue_on_error else free[:limit])
+        started += steps
+        in_progress += steps
+        if not in_progress:
+            break
+        step = in_progress.pop(data.draw(st.integers(0, len(in_progress) - 1)))
+        status = data.draw(st.sampled_from([200, 302, 400]))
+        failed = failed or status == 400
+        finished.add(step.position)
+        run.finish(step, answered(step, status))
+    assert len(started) == len(run.plan.steps) or run.stopped
+    assert [each.subrequest for each in run.subresponses()] == list(batch.subrequests)
+
+
+def test_answers_are_known_by_id_and_by_group():
+    run = run_of(subrequest("a", group="g"), subrequest("b"), subrequest("c", group="g"))
+    for step in run.start(2):
+        run.finish(step, answered(step))
+    assert {name: [each.subrequest.id for each in found] for name, found in run.answers.items()} == {
+        "a": ["a"],
+        "b": ["b"],
+        "c": ["c"],
+        "g": ["a", "c"],
+    }
+
+
+def test_group_without_a_name_to_speak_of_is_known_too():
+    run = run_of(subrequest("a", group=""), subrequest("b", ""))
+    (step,) = run.start()
+    run.finish(step, answered(step, 404))
+    assert [each.status for each in run.answers[""]] == [404]
+
+
+def test_answers_are_in_the_order_of_the_requests():
+    run = run_of(subrequest("a", "b"), subrequest("b"), subrequest("c"))
+    while steps := run.start(3):
+        for step in reversed(steps):
+            run.finish(step, answered(step))
+    assert [each.subrequest.id for each in run.subresponses()] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(("status", "second"), [(200, 200), (302, 200), (399, 200), (400, 424), (500, 424)])
+def test_stop_at_the_first_failure_answers_the_rest_as_not_run(status, second):
+    run = run_of(subrequest("a"), subrequest("b"), continue_on_error=False)
+    (step,) = run.start()
+    run.finish(step, answered(step, status))
+    for step in run.start():
+        run.finish(step, answered(step))
+    assert [each.status for each in run.subresponses()] == [status, second]
+
+
+def test_what_is_not_run_says_so():
+    run = run_of(subrequest("a"), subrequest("b"), continue_on_error=False)
+    (step,) = run.start()
+    run.finish(step, answered(step, 404))
+    assert run.stopped
+    assert run.subresponses()[1].error.code == "not_run"
+
+
+def test_step_in_progress_ends_after_a_stop():
+    run = run_of(subrequest("a"), subrequest("b"), subrequest("c"), continue_on_error=False)
+    first, second = run.start(2)
+    run.finish(first, answered(first, 404))
+    run.finish(second, answered(second))
+    assert run.start() == []
+    assert [each.status for each in run.subresponses()] == [404, 200, 424]
