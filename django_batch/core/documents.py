@@ -13,12 +13,16 @@ from collections.abc import Callable
 from django_batch.core.media_types import is_json, is_text, text_of
 from django_batch.core.messages import Subresponse
 
+_BINARY = object()  # stands for a body that has no value
 _INDEX = re.compile(r"0|[1-9][0-9]{0,17}")  # RFC 6901 §4
+_NO_ESCAPE = re.compile(r"~(?![01])")  # RFC 6901 §3
 Query = Callable[[object], object]  # document -> the value in it; raises `LookupError`
 
 
 class Number(float):
     """A JSON number that keeps its text: `1.10`, or more digits than a float has."""
+
+    __slots__ = ("text",)  # an answer may be made of millions
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -26,26 +30,34 @@ class Number(float):
 
 def document(subresponse: Subresponse) -> dict[str, object]:
     """The answer as the native format shows it."""
-    content_type = subresponse.headers.get("Content-Type", "")
-    value = _value(subresponse.body, content_type) if "Content-Encoding" not in subresponse.headers else None
+    headers = subresponse.headers
+    encoded = headers.get("Content-Encoding", "identity").lower() != "identity"
+    value = _BINARY if encoded else _value(subresponse.body, headers.get("Content-Type", ""))
     shown: dict[str, object] = {
         "id": subresponse.subrequest.id,
         "status": Number(str(subresponse.status)),
-        "headers": dict(subresponse.headers),
-        "body": value,
+        "headers": dict(headers),
+        "body": None if value is _BINARY else value,
     }
-    if value is None and subresponse.body:
+    if value is _BINARY and subresponse.body:
         shown["body_base64"] = b64encode(subresponse.body).decode()
     return shown
 
 
 def _value(body: bytes, content_type: str) -> object:
-    if body and is_json(content_type):
+    if not body:
+        return None
+    if is_json(content_type):
         try:
             return json.loads(body.decode(), parse_int=Number, parse_float=Number, parse_constant=_no_constant)
         except (ValueError, RecursionError):
-            return text_of(body, content_type)
-    return text_of(body, content_type) if body and is_text(content_type) else None
+            return _string(body, content_type)
+    return _string(body, content_type) if is_text(content_type) else _BINARY
+
+
+def _string(body: bytes, content_type: str) -> object:
+    text = text_of(body, content_type)
+    return _BINARY if text is None else text
 
 
 def _no_constant(name: str) -> object:
@@ -68,6 +80,8 @@ def pointer(text: str) -> Query:
     """The query that a JSON Pointer is (RFC 6901). Raises `ValueError` if `text` is none."""
     if text and not text.startswith("/"):
         raise ValueError("a JSON Pointer starts with a slash")
+    if _NO_ESCAPE.search(text):
+        raise ValueError("in a JSON Pointer, `~` is written `~0`")
     tokens = [token.replace("~1", "/").replace("~0", "~") for token in text.split("/")[1:]]
 
     def query(value: object) -> object:
