@@ -1,0 +1,239 @@
+"""The settings: what each does, wherever it is set, and that its entry in the reference is true."""
+
+from __future__ import annotations
+
+import re
+from ast import literal_eval
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+from django_batch import conf
+from django_batch.core.messages import Subresponse
+from django_batch.core.run import Run
+from django_batch.dialects.native import NativeDialect
+from django_batch.execution.base import Executor, Perform
+from django_batch.execution.serial import SerialExecutor
+from django_batch.testing import BatchClient
+from django_batch.views import BatchView
+from example_project.bookshop.models import Review
+from example_project.urls import urlpatterns
+from tests.markdown import ROOT
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+ME = {"path": "/api/me/"}
+REVIEW = {"method": "POST", "path": "/api/reviews/", "body": {"book": 3, "rating": 5, "text": "Kept."}}
+REFERENCE = (ROOT / "docs/reference/settings.md").read_text()
+
+
+class IdleExecutor(Executor):
+    """Performs nothing."""
+
+    def execute(self, run: Run, perform: Perform, *, max_workers: int) -> Iterator[Sequence[Subresponse]]:
+        return iter(())
+
+
+class CountingExecutor(SerialExecutor):
+    """Remembers how many workers it may have."""
+
+    def execute(self, run: Run, perform: Perform, *, max_workers: int) -> Iterator[Sequence[Subresponse]]:
+        self.max_workers = max_workers
+        return super().execute(run, perform, max_workers=max_workers)
+
+
+class OKDialect(NativeDialect):
+    """Answers with 200 instead of 207."""
+
+    status = 200
+
+
+COUNTING = CountingExecutor()
+
+
+class CountingView(BatchView):
+    executor = COUNTING
+
+
+class Crowded:
+    """A view whose first statement is in another transaction's way."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        self.calls += 1
+        with connection.execute_wrapper(self.execute), connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return HttpResponse()
+
+    def execute(self, execute: Callable[..., object], *args: object) -> object:
+        if self.calls == 1:
+            raise OperationalError(1205, "Lock wait timeout exceeded")  # as MySQL says it
+        return execute(*args)
+
+
+def outcome(response: Any) -> object:
+    """The code or status of a refused batch, else of each item."""
+    if "responses" not in (answer := response.json()):
+        return answer["code"]
+    return [item["body"].get("code", item["status"]) for item in answer["responses"]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What `batch` gives without the setting, and with `value` for it."""
+
+    value: object
+    batch: dict[str, Any]
+    default: object
+    changed: object
+    seen: Callable[[Any], object] = outcome
+    view: type[BatchView] = BatchView
+
+
+ROWS = {
+    "MAX_REQUESTS": Row(1, {"requests": [ME, ME]}, [200, 200], "too_many_requests"),
+    "MAX_SIZE": Row(20, {"requests": [ME]}, [200], "too_large"),
+    "MAX_RESPONSE_SIZE": Row(60, {"requests": [ME, ME]}, [200, 200], [200, "body_too_large"]),
+    "METHODS": Row({"GET", "PUT"}, {"requests": [ME, REVIEW]}, [200, 201], [200, "method_not_allowed"]),
+    "ALLOWED_HEADERS": Row(
+        ("x-shelf",), {"requests": [{**ME, "headers": {"X-Shelf": "7"}}]}, ["header_not_allowed"], [200]
+    ),
+    "ATOMIC_DATABASES": Row(
+        ["archive"],
+        {"atomic": True, "requests": [REVIEW, {"path": "/api/books/0/"}]},
+        False,
+        True,
+        seen=lambda response: Review.objects.filter(text="Kept.").exists(),
+    ),
+    "ATOMIC_RETRIES": Row(
+        1,
+        {"atomic": True, "requests": [{"path": "/crowded/"}]},
+        500,
+        200,
+        seen=lambda response: response.json()["responses"][0]["status"],
+    ),
+    "EXECUTOR": Row(IdleExecutor, {"requests": [ME]}, [200], ["not_run"]),
+    "MAX_WORKERS": Row(7, {"requests": [ME]}, 4, 7, seen=lambda response: COUNTING.max_workers, view=CountingView),
+    "DIALECT": Row(OKDialect, {"requests": [ME]}, 207, 200, seen=lambda response: response.status_code),
+}
+
+
+def with_attribute(view: type[BatchView], name: str, value: object) -> type[BatchView]:
+    return type("ShopBatchView", (view,), {name.lower(): value})
+
+
+@pytest.fixture
+def ada(bookshop) -> BatchClient:
+    return BatchClient(headers={"authorization": "Token ada-token"})
+
+
+@pytest.fixture
+def serve(settings):
+    """Puts a view where `/shop/` leads to."""
+
+    def serve(view: Callable[..., object]) -> None:
+        settings.ROOT_URLCONF = (path("shop/", view), path("crowded/", Crowded()), *urlpatterns)
+
+    return serve
+
+
+def test_every_setting_is_tried_below():
+    assert ROWS.keys() == conf.SETTINGS.keys()
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_setting_that_is_not_made_has_its_default(name, ada, serve):
+    row = ROWS[name]
+    serve(row.view.as_view())
+    assert row.seen(ada.send_batch(row.batch, path="/shop/")) == row.default
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_setting_of_the_site_holds(name, ada, serve, settings):
+    row = ROWS[name]
+    serve(row.view.as_view())
+    settings.BATCH = {name: row.value}
+    assert row.seen(ada.send_batch(row.batch, path="/shop/")) == row.changed
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_attribute_of_a_subclass_holds(name, ada, serve):
+    row = ROWS[name]
+    serve(with_attribute(row.view, name, row.value).as_view())
+    assert row.seen(ada.send_batch(row.batch, path="/shop/")) == row.changed
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_argument_of_as_view_holds(name, ada, serve):
+    row = ROWS[name]
+    serve(row.view.as_view(**{name.lower(): row.value}))
+    assert row.seen(ada.send_batch(row.batch, path="/shop/")) == row.changed
+
+
+@pytest.mark.parametrize("value", [IdleExecutor, IdleExecutor(), "tests.test_settings.IdleExecutor"])
+def test_executor_is_a_class_an_instance_or_a_dotted_path(value, ada, serve):
+    serve(BatchView.as_view(executor=value))
+    assert outcome(ada.send_batch({"requests": [ME]}, path="/shop/")) == ["not_run"]
+
+
+@pytest.mark.parametrize("value", [OKDialect, OKDialect(), "tests.test_settings.OKDialect"])
+def test_dialect_is_a_class_an_instance_or_a_dotted_path(value, ada, serve):
+    serve(BatchView.as_view(dialect=value))
+    assert ada.send_batch({"requests": [ME]}, path="/shop/").status_code == 200
+
+
+def test_setting_is_read_each_time_it_is_used(ada, settings):
+    for limit, status in [(1, 413), (2, 207)]:
+        settings.BATCH = {"MAX_REQUESTS": limit}
+        assert ada.send_batch({"requests": [ME, ME]}).status_code == status
+
+
+@pytest.mark.parametrize("value", [None, 7, "MAX_REQUESTS", []])
+def test_site_without_a_dict_has_the_defaults(value, ada, settings):
+    settings.BATCH = value
+    assert len(ada.batch([ME, ME])) == 2
+
+
+def test_attribute_outranks_the_site_and_an_argument_the_attribute(ada, serve, settings):
+    settings.BATCH = {"MAX_REQUESTS": 1}
+    three = with_attribute(BatchView, "MAX_REQUESTS", 3)
+    for view, limit in [(BatchView.as_view(), 1), (three.as_view(), 3), (three.as_view(max_requests=2), 2)]:
+        serve(view)
+        assert ada.send_batch({"requests": [ME] * limit}, path="/shop/").status_code == 207
+        assert ada.send_batch({"requests": [ME] * (limit + 1)}, path="/shop/").status_code == 413
+
+
+def test_large_number_of_requests_can_be_allowed(ada, settings):
+    settings.BATCH = {"MAX_REQUESTS": 1_000}
+    assert ada.send_batch([{"path": "/api/me/"}] * 101).status_code == 207
+
+
+def entry(name: str) -> str:
+    """What the reference says of a setting."""
+    found = re.search(rf"^### `{name}`\n\n(.*?)(?=^##|\Z)", REFERENCE, re.MULTILINE | re.DOTALL)
+    assert found, f"{name} has no entry"
+    return found[1]
+
+
+@pytest.mark.parametrize("name", conf.SETTINGS)
+def test_reference_tells_the_default_and_what_is_allowed(name):
+    setting = conf.SETTINGS[name]
+    default = re.match(r"Default: `([^`]+)`", entry(name))[1]
+    assert (conf.DEFAULT_ALLOWED_HEADERS if name == "ALLOWED_HEADERS" else literal_eval(default)) == setting.default
+    assert setting.expects in " ".join(entry(name).split())
+
+
+def test_reference_lists_the_default_headers():
+    [listed] = re.findall(r"^```text\n(.*?)^```", entry("ALLOWED_HEADERS"), re.MULTILINE | re.DOTALL)
+    assert tuple(listed.split()) == conf.DEFAULT_ALLOWED_HEADERS
+
+
+def test_reference_has_no_other_settings():
+    assert re.findall(r"^### `(\w+)`$", REFERENCE, re.MULTILINE) == list(conf.SETTINGS)
