@@ -113,6 +113,7 @@ def test_unknown_argument_of_as_view_is_a_mistake_as_of_any_view():
         BatchView.as_view(max_request=5)
 
 
+@pytest.mark.django_db(databases="__all__")  # some of Django's own ask the databases
 def test_check_runs_with_those_of_django(settings):
     settings.BATCH = {"MAX_SIZE": 0}
     assert [error.id for error in run_checks()] == ["django_batch.E003"]
