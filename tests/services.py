@@ -21,6 +21,7 @@ from uuid import uuid4
 
 import psycopg
 import pymysql
+from django.db import DEFAULT_DB_ALIAS, connections
 
 Address = Mapping[str, Any]  # USER, PASSWORD, HOST and PORT, as in DATABASES
 
@@ -201,6 +202,19 @@ class MariaDB(Service):
         finally:
             server.terminate()
             server.wait()
+
+
+@contextmanager
+def connected(alias: str, settings: dict[str, Any]) -> Iterator[None]:
+    """Let Django know the database of `settings` as `alias`, as long as this block lasts: every group would span it."""
+    configured = connections.configure_settings({DEFAULT_DB_ALIAS: {}, alias: settings})
+    connections.settings[alias] = configured[alias]
+    try:
+        yield
+    finally:
+        connections[alias].close()
+        del connections[alias]
+        del connections.settings[alias]
 
 
 SERVICES: dict[str, Service] = {"postgresql": PostgreSQL(), "mariadb": MariaDB()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db import Error
@@ -48,23 +48,23 @@ class Statements:
             self.suspicious = True
             if is_conflict(error):
                 self.conflict = error
-            self.rolled_back = self.rolled_back or _code(error) in _ROLLED_BACK
+            self.rolled_back = self.rolled_back or not _ROLLED_BACK.isdisjoint(_codes(error))
             raise
 
 
 def _refuse_control(sql: str) -> None:
     """As Django's own `commit()` and `rollback()` do."""
     if _CONTROLS_TRANSACTION.match(sql):
-        raise TransactionManagementError(f"{sql.strip()!r} is forbidden in a group, whose transaction is not yours.")
+        raise TransactionManagementError(f"{sql.strip()!r} is forbidden in the transaction of a batch.")
 
 
 def is_conflict(error: Error) -> bool:
     """Whether `error` says that another transaction was in the way, so that the same statements may succeed later."""
-    return _code(error) in _CONFLICTS
+    return not _CONFLICTS.isdisjoint(_codes(error))
 
 
-def _code(error: Error) -> object:
-    """What the server calls `error`: PostgreSQL by an SQLSTATE, MySQL by a number."""
-    cause = error.__cause__
-    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)  # psycopg 3, psycopg2
-    return state or next(iter(error.args), None)
+def _codes(error: Error) -> Iterator[object]:
+    """What the server calls `error`: by an SQLSTATE, and MySQL, which has few of them, by a number."""
+    yield getattr(error.__cause__, "sqlstate", None)
+    yield getattr(error.__cause__, "pgcode", None)  # psycopg2
+    yield from error.args[:1]

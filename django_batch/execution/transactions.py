@@ -135,7 +135,7 @@ class _Part:
     def check(self, subrequest: Subrequest) -> None:
         """Raise if what `subrequest` left behind could not be committed."""
         try:
-            if self.connection.needs_rollback or self._is_lost():
+            if self.connection.needs_rollback or self.statements.rolled_back or self._is_lost():
                 raise TransactionBroken(f"{subrequest.id!r} swallowed an error that only a rollback can end.")
             if self.statements.suspicious and self.connection.features.can_defer_constraint_checks:
                 self.connection.check_constraints()
@@ -157,7 +157,7 @@ class _Part:
             if self.connection.vendor == "postgresql":
                 status = driver.info.transaction_status
                 return status in _BROKEN or (status == _IDLE and self.statements.executed)
-        return self.statements.rolled_back
+        return False
 
     def take_hooks(self) -> Hooks:
         """The `on_commit` hooks since the last call. In an outer block they stay, and wait for its end, as alone."""

@@ -6,7 +6,8 @@ It is in no `INSTALLED_APPS`. A test gives it tables on the databases that it us
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from django.db import connections
@@ -16,23 +17,51 @@ NAMES = ("ada", "ben")
 
 
 @contextmanager
-def open_bank(*aliases: str, names: Sequence[str] = NAMES, balance: int = OPENING_BALANCE) -> Iterator[None]:
-    """Give the bank its tables on each alias, with an account for each of `names`. They are dropped at the end."""
-    from tests.bank.models import Account, Entry
-
+def open_bank(*aliases: str) -> Iterator[None]:
+    """Give the bank its tables on each alias, and its accounts. They are dropped at the end."""
     with ExitStack() as stack:
         for alias in aliases:
-            with connections[alias].schema_editor() as editor:
-                for model in (Account, Entry):
-                    editor.create_model(model)
-            stack.callback(_close, alias)
-            Account.objects.using(alias).bulk_create(Account(name=name, balance=balance) for name in names)
+            create_tables(alias)
+            stack.callback(drop_tables, alias)
+            open_accounts(alias)
         yield
+        assert not any(connections[alias].connection.in_transaction for alias in aliases), "Something was left open."
 
 
-def _close(alias: str) -> None:
+@contextmanager
+def kept_in_mind(alias: str) -> Iterator[None]:
+    """Make the database anew at the end: one in memory is gone with the last connection to it."""
+    connection, copy = connections[alias], sqlite3.connect(":memory:")
+    connection.connection.backup(copy)
+    try:
+        yield
+    finally:
+        connection.connection = None
+        connection.ensure_connection()
+        copy.backup(connection.connection)
+        copy.close()
+
+
+def create_tables(alias: str) -> None:
+    from tests.bank.models import Account, Entry
+
+    with connections[alias].schema_editor() as editor:
+        for model in (Account, Entry):
+            editor.create_model(model)
+
+
+def drop_tables(alias: str) -> None:
     from tests.bank.models import Account, Entry
 
     with connections[alias].schema_editor() as editor:
         for model in (Entry, Account):
             editor.delete_model(model)
+
+
+def open_accounts(alias: str) -> None:
+    """Empty the bank, and open an account for each of its customers."""
+    from tests.bank.models import Account, Entry
+
+    for model in (Entry, Account):
+        model.objects.using(alias).all().delete()
+    Account.objects.using(alias).bulk_create(Account(name=name, balance=OPENING_BALANCE) for name in NAMES)

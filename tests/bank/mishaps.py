@@ -256,6 +256,32 @@ def swallow_lose(alias: str, reference: str) -> HttpResponse:
 
 
 @mishap
+def lose_server(alias: str, reference: str) -> HttpResponse:
+    """The server ends the connection, and takes no other."""
+    connections[alias].settings_dict["PORT"] = 1
+    return lose(alias, reference)
+
+
+@mishap
+def copy(alias: str, reference: str) -> HttpResponse:
+    """PostgreSQL's own COPY, which no wrapper of Django's sees."""
+    statement = "COPY bank_entry (reference, amount) FROM STDIN"
+    swallowed = suppress(connections[alias].Database.Error)
+    with swallowed, connections[alias].cursor() as cursor, cursor.copy(statement) as rows:
+        rows.write_row((f"{reference}-copied", 0))
+        rows.write_row((f"{reference}-copied", 0))
+    return created()
+
+
+@mishap
+def autocommit_off(alias: str, reference: str) -> HttpResponse:
+    """Begins what it never ends."""
+    connections[alias].set_autocommit(False)
+    Entry.objects.using(alias).create(reference=f"{reference}-pending")
+    return created()
+
+
+@mishap
 def lose_unseen(alias: str, reference: str) -> HttpResponse:
     """The server ends the connection, which nobody has noticed yet."""
     connection = connections[alias]
