@@ -13,7 +13,7 @@ from django_batch.errors import BatchError
 class Reference:
     """The span of `place` that is filled in with what `query` finds in the answer to `id`.
 
-    `place` is "path", "body" or the name of a header. `query` takes the answer as the native format shows it, and
+    `place` is "path", "body" or "headers/" and a name. `query` takes the answer as the native format shows it, and
     raises `LookupError`. `text` is the reference as it was written, for errors.
     """
 

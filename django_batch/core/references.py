@@ -22,6 +22,7 @@ from django_batch.errors import UnresolvedReference
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _IN_BODY = re.compile(_STRING + rb'|\{\s*+"\$ref"\s*+:\s*+(' + _STRING + rb")\s*+\}", re.DOTALL)
 _IN_TEXT = re.compile(r"\{([^{}#]+#[^{}]*)\}")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can write one, UTF-8 cannot
 
 Compile = Callable[[str], Query]  # the part of a reference behind `#` -> its query; raises `ValueError`
 
@@ -72,18 +73,19 @@ def fill(subrequest: Subrequest, answers: Mapping[str, Sequence[Subresponse]], *
 
     try:
         values = [(each, _find(each, documents)) for each in subrequest.references]
+        if not whole_path:
+            _check_segments(subrequest.path, [each for each in values if each[0].place == "path"])
         return replace(
             subrequest,
-            path=filled(
-                "path",
-                subrequest.path,
-                _text if whole_path else _segment,
-            ),
-            headers=tuple((name, filled(name, value, _text)) for name, value in subrequest.headers),
+            path=filled("path", subrequest.path, _text if whole_path else _quoted),
+            headers=tuple((name, filled(f"headers/{name}", value, _text)) for name, value in subrequest.headers),
             body=filled("body", bytes(subrequest.body), lambda value: to_json(value).encode()),
         )
     except ValueError as error:
         raise UnresolvedReference(f"Not run, as {error}.", pointer=subrequest.pointer) from None
+    except RecursionError:
+        detail = "Not run, as a value that it refers to is nested too deeply."
+        raise UnresolvedReference(detail, pointer=subrequest.pointer) from None
 
 
 def _is_whole(place: str, text: str, references: Iterable[Reference]) -> bool:
@@ -117,17 +119,22 @@ def _splice(
 
 def _text(value: object) -> str:
     match value:
-        case str():
+        case str() if not _SURROGATE.search(value):
             return value
         case bool() | Number():
             return to_json(value)
-    raise ValueError("null, an object or a list cannot stand in a path or a header")
+    raise ValueError("null, an object, a list or a lone surrogate cannot stand in a path or a header")
 
 
-def _segment(value: object) -> str:
-    """One path segment or query value, percent-encoded: whatever it holds, it adds no other."""
+def _check_segments(path: str, values: Sequence[tuple[Reference, object]]) -> None:
+    """Raise `ValueError` for what would not stay one segment: a server decodes `%2F` before the site reads the path."""
+    blank = _splice(path, [(each.start, each.end, "x" * (each.end - each.start)) for each, _ in values], str, len(path))
+    before_query = len(blank.partition("?")[0])
+    if any(each.start < before_query and isinstance(value, str) and "/" in value for each, value in values):
+        raise ValueError("a value with a slash cannot stand in a path, outside of its query")
+
+
+def _quoted(value: object) -> str:
+    """A path segment or a query value, percent-encoded."""
     text = _text(value)
-    try:
-        return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="")
-    except UnicodeEncodeError:
-        raise ValueError("a lone surrogate cannot stand in a path") from None
+    return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="")

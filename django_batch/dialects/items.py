@@ -128,7 +128,7 @@ def _path(item: Item, url: str, references: tuple[Reference, ...], pointer: str,
     """`url` on this host. One with references is checked as far as it is known, and again when they are filled in."""
     known = masked(url, references)
     try:
-        path = local_path(known, base=base) if known else ""
+        path = local_path(known, base=base) if known or not url else ""
     except Malformed as error:
         raise Malformed(error.detail, pointer=f"{pointer}/{'url' if item.path is UNSET else 'path'}") from None
     return path if known == url else url
@@ -137,8 +137,10 @@ def _path(item: Item, url: str, references: tuple[Reference, ...], pointer: str,
 def _references(
     item: Item, url: str, headers: dict[str, str], body: bytes | memoryview, pointer: str
 ) -> tuple[Reference, ...]:
-    places = [("path", in_text("path", url, compile_query))]
-    places += [(f"headers/{token(name)}", in_text(name, value, compile_query)) for name, value in headers.items()]
+    places = [("url" if item.path is UNSET else "path", in_text("path", url, compile_query))]
+    places += [
+        (f"headers/{token(name)}", in_text(f"headers/{name}", value, compile_query)) for name, value in headers.items()
+    ]
     if item.body is not UNSET and isinstance(body, memoryview):
         places.append(("body", in_body(body, compile_query)))
     references: list[Reference] = []
