@@ -10,11 +10,10 @@ from threading import Lock
 from django.core.handlers.base import BaseHandler
 from django.core.signals import setting_changed
 from django.dispatch import receiver
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import ResolverMatch
 
-from django_batch.errors import BatchExempt
-from django_batch.execution.responses import problem_response
+from django_batch.decorators import refuse_exempt
 
 _lock = Lock()
 _handler: SubrequestHandler | None = None
@@ -30,17 +29,8 @@ class SubrequestHandler(BaseHandler):
         """
         match: ResolverMatch = super().resolve_request(request)
         if getattr(match.func, "batch_exempt", False):
-            match.func = _refuse_exempt
+            match.func = refuse_exempt
         return match
-
-
-def _refuse_exempt(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-    return problem_response(BatchExempt(f"{request.path} cannot be reached through a batch. Send it alone."))
-
-
-# Nothing is done, so nothing needs to be checked before it.
-_refuse_exempt.csrf_exempt = True  # type: ignore[attr-defined]
-_refuse_exempt.login_required = False  # type: ignore[attr-defined]
 
 
 def get_response(request: HttpRequest) -> HttpResponseBase:
