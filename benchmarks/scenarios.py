@@ -1,0 +1,67 @@
+"""What is asked for: one request, sent many times."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+SESSION_KEY = "benchmarkssessionkeyofthirtytwo0"
+CSRF_TOKEN = "benchmarkscsrftokenofthirtytwo00"  # a batch is a POST, even if what it carries is not
+TOKEN = "0123456789012345678901234567890123456789"  # of no user of any site
+_SESSION = {"HTTP_COOKIE": f"sessionid={SESSION_KEY}; csrftoken={CSRF_TOKEN}", "HTTP_X_CSRFTOKEN": CSRF_TOKEN}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A request. `headers` are those that a batch is sent with, too, in the form of META."""
+
+    name: str
+    title: str
+    path: str
+    method: str = "GET"
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("plain", "plain view", "/plain/"),
+        Scenario("drf", "DRF view", "/drf/"),
+        Scenario("list", "list of 20 rows", "/books/"),
+        Scenario("create", "create", "/notes/", "POST", b'{"title": "A note", "text": "It is not long."}'),
+        Scenario("session", "DRF view, session", "/session/", headers=_SESSION),
+        Scenario("token", "DRF view, token", "/token/", headers={"HTTP_AUTHORIZATION": f"Token {TOKEN}"}),
+    )
+}
+
+
+def environ(method: str, path: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    """What a WSGI server makes of a request (PEP 3333)."""
+    return {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "SCRIPT_NAME": "",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "8000",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "CONTENT_TYPE": "application/json" if body else "",
+        "CONTENT_LENGTH": str(len(body)) if body else "",
+        "HTTP_HOST": "localhost:8000",
+        "HTTP_USER_AGENT": "benchmarks",
+        "HTTP_ACCEPT": "application/json",
+        "HTTP_CONNECTION": "keep-alive",
+        **headers,
+        "wsgi.input": BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.url_scheme": "http",
+        "wsgi.version": (1, 0),
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }

@@ -1,0 +1,17 @@
+"""The views, and every way to send a batch that is installed."""
+
+from django.urls import include, path
+
+from benchmarks import peers, views
+
+urlpatterns = [
+    path("plain/", views.plain),
+    path("echo/", views.echo),
+    path("drf/", views.TrivialView.as_view()),
+    path("session/", views.PrivateView.as_view()),
+    path("token/", views.TokenView.as_view()),
+    path("books/", views.BooksView.as_view()),
+    path("notes/", views.NotesView.as_view()),
+    path("batch/", include("django_batch.urls")),
+    *(path(url, view) for url, view in peers.views().items()),
+]
