@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from django_batch.core.media_types import is_json, is_text, text_of
 from django_batch.core.messages import Subresponse
@@ -66,14 +66,41 @@ def _no_constant(name: str) -> object:
 
 def to_json(value: object) -> str:
     """The JSON text of a value of a document, in ASCII."""
-    match value:
-        case Number():
-            return value.text
-        case dict():
-            return "{" + ",".join(f"{json.dumps(name)}:{to_json(member)}" for name, member in value.items()) + "}"
-        case list():
-            return "[" + ",".join(map(to_json, value)) + "]"
-    return json.dumps(value)
+    return "".join(json_pieces(value))
+
+
+def json_pieces(value: object) -> Iterator[str]:
+    """That text piece by piece: a query can find one value many times, so it may be far longer than the document.
+
+    Not recursive, as an answer may be nested as deeply as a parser allows.
+    """
+    open_values: list[tuple[Iterator[tuple[str, object]], str]] = [(iter([("", value)]), "")]
+    while open_values:
+        children, closing = open_values[-1]
+        for prefix, child in children:
+            yield prefix
+            if isinstance(child, dict):
+                open_values.append((_members(child), "}"))
+                yield "{"
+                break
+            if isinstance(child, list):
+                open_values.append((_elements(child), "]"))
+                yield "["
+                break
+            yield child.text if isinstance(child, Number) else json.dumps(child)
+        else:
+            open_values.pop()
+            yield closing
+
+
+def _members(value: dict[str, object]) -> Iterator[tuple[str, object]]:
+    for position, (name, member) in enumerate(value.items()):
+        yield f"{',' if position else ''}{json.dumps(name)}:", member
+
+
+def _elements(value: list[object]) -> Iterator[tuple[str, object]]:
+    for position, element in enumerate(value):
+        yield "," if position else "", element
 
 
 def pointer(text: str) -> Query:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import AnyStr
 from urllib.parse import quote
 
-from django_batch.core.documents import Number, Query, document, to_json
+from django_batch.core.documents import Number, Query, document, json_pieces, to_json
 from django_batch.core.messages import Reference, Subrequest, Subresponse
 from django_batch.errors import UnresolvedReference
 
@@ -79,13 +79,10 @@ def fill(subrequest: Subrequest, answers: Mapping[str, Sequence[Subresponse]], *
             subrequest,
             path=filled("path", subrequest.path, _text if whole_path else _quoted),
             headers=tuple((name, filled(f"headers/{name}", value, _text)) for name, value in subrequest.headers),
-            body=filled("body", bytes(subrequest.body), lambda value: to_json(value).encode()),
+            body=filled("body", bytes(subrequest.body), lambda value: _json(value, max_size)),
         )
     except ValueError as error:
         raise UnresolvedReference(f"Not run, as {error}.", pointer=subrequest.pointer) from None
-    except RecursionError:
-        detail = "Not run, as a value that it refers to is nested too deeply."
-        raise UnresolvedReference(detail, pointer=subrequest.pointer) from None
 
 
 def _is_whole(place: str, text: str, references: Iterable[Reference]) -> bool:
@@ -112,9 +109,23 @@ def _splice(
         size += len(written) - (span_end - start)
         end = span_end
         if size > max_size:
-            raise ValueError(f"filled in, it would have more than {max_size} bytes")
+            raise _too_long(max_size)
     pieces.append(text[end:])
     return text[:0].join(pieces)
+
+
+def _json(value: object, max_size: int) -> bytes:
+    pieces, size = [], 0
+    for piece in json_pieces(value):
+        pieces.append(piece)
+        size += len(piece)
+        if size > max_size:
+            raise _too_long(max_size)
+    return "".join(pieces).encode()
+
+
+def _too_long(max_size: int) -> ValueError:
+    return ValueError(f"filled in, it would have more than {max_size} bytes")
 
 
 def _text(value: object) -> str:

@@ -16,7 +16,7 @@ from django_batch.core.messages import Reference, Subrequest
 from django_batch.core.paths import local_path
 from django_batch.core.references import in_body, in_text, masked
 from django_batch.dialects.json import read, read_members, token, unknown_member
-from django_batch.dialects.queries import compile_query
+from django_batch.dialects.queries import compile_query, is_json_path
 from django_batch.errors import Malformed
 
 T = TypeVar("T")
@@ -50,6 +50,7 @@ _name = Decoder(_Name)
 _string = Decoder(str)
 _MAX_HEADERS = 100  # of one item, as of one request on most servers: what is built of them takes time and memory
 _MAX_REFERENCES = 1_000  # of one item
+_MAX_JSON_PATHS = 10  # of these, as each searches a whole answer
 
 
 def read_item(raw: Raw, position: int, *, pointer: str, base: str) -> Subrequest:
@@ -126,7 +127,7 @@ def _url(item: Item, pointer: str) -> str:
 
 def _path(item: Item, url: str, references: tuple[Reference, ...], pointer: str, base: str) -> str:
     """`url` on this host. One with references is checked as far as it is known, and again when they are filled in."""
-    known = masked(url, references)
+    known = masked(url, references) if references else url
     try:
         path = local_path(known, base=base) if known or not url else ""
     except Malformed as error:
@@ -151,6 +152,8 @@ def _references(
             raise Malformed(f"Here {error}.", pointer=f"{pointer}/{place}") from None
     if len(references) > _MAX_REFERENCES:
         raise Malformed(f"An item has at most {_MAX_REFERENCES} references.", pointer=pointer)
+    if sum(is_json_path(each.text.partition("#")[2]) for each in references) > _MAX_JSON_PATHS:
+        raise Malformed(f"An item has at most {_MAX_JSON_PATHS} references by JSONPath.", pointer=pointer)
     return tuple(references)
 
 
@@ -158,9 +161,9 @@ def _content(item: Item, pointer: str) -> tuple[dict[str, str], bytes | memoryvi
     """The headers and the bytes of an item. What has a body and names no type is JSON."""
     if len(item.headers) > _MAX_HEADERS:
         raise Malformed(f"An item has at most {_MAX_HEADERS} headers.", pointer=f"{pointer}/headers")
-    named = next((value for name, value in item.headers.items() if name.lower() == "content-type"), None)
     if item.body is UNSET and item.body_base64 is UNSET:
         return item.headers, b""
+    named = next((value for name, value in item.headers.items() if name.lower() == "content-type"), None)
     if item.body is not UNSET and item.body_base64 is not UNSET:
         raise Malformed("An item has a 'body' or a 'body_base64', not both.", pointer=f"{pointer}/body_base64")
     content_type = "application/json" if named is None else named

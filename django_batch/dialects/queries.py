@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _FUNCTIONS = {"length", "count", "value"}  # of RFC 9535 §2.4, without those that run a pattern of the sender's
 _MAX_RESULTS = 1_000
-_MAX_NODES = 100_000  # of the answer that is searched
-# Of a query: what could multiply its work. The rest is linear in the answer, times a small number.
+_MAX_WORK = 250_000  # values in the answer times characters of the query: at most about 2 microseconds for each
+# Of a query: what could multiply its work. The rest is linear in the answer, for each character.
 _MAX_LENGTH = 200
 _MAX_USES = {"..": 1, "?": 1, "$": 1, ",": 4}
 
@@ -25,7 +25,7 @@ def compile_query(text: str) -> Query:
 
     Raises `ValueError` for what is neither.
     """
-    if not text.startswith("$"):
+    if not is_json_path(text):
         return pointer(text)
     if find_spec("jsonpath") is None:
         raise ValueError("a JSONPath needs the extra django-batch[jsonpath] on the server; use a JSON Pointer")
@@ -37,6 +37,11 @@ def compile_query(text: str) -> Query:
     return _json_path(text)
 
 
+def is_json_path(text: str) -> bool:
+    """Whether `text` is meant as a JSONPath."""
+    return text.startswith("$")
+
+
 def _json_path(text: str) -> Query:
     from jsonpath import JSONPathError
 
@@ -46,12 +51,12 @@ def _json_path(text: str) -> Query:
         raise ValueError(str(error).partition("\n")[0]) from None
 
     def query(value: object) -> object:
-        if not _is_small(value):
-            raise LookupError(f"the answer has more than {_MAX_NODES} values")
+        if not _has_at_most(_MAX_WORK // len(text), value):
+            raise LookupError(f"the answer has too many values for a JSONPath of {len(text)} characters")
         try:
             found = [match.obj for match in islice(path.finditer(value), _MAX_RESULTS + 1)]  # type: ignore[arg-type]
         except (JSONPathError, RecursionError) as error:
-            raise LookupError(str(error)) from None
+            raise LookupError(str(error).partition("\n")[0]) from None
         if len(found) > _MAX_RESULTS:
             raise LookupError(f"it selects more than {_MAX_RESULTS} values")
         return found
@@ -69,13 +74,14 @@ def _environment() -> JSONPathEnvironment:
     return environment
 
 
-def _is_small(value: object) -> bool:
+def _has_at_most(limit: int, value: object) -> bool:
+    """Whether `value` is made of no more than `limit` values."""
     pending, count = [value], 0
-    while pending and count <= _MAX_NODES:
+    while pending and count <= limit:
         value = pending.pop()
         count += 1
         if isinstance(value, dict):
             pending += value.values()
         elif isinstance(value, list):
             pending += value
-    return not pending
+    return count <= limit

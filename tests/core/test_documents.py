@@ -120,6 +120,13 @@ def test_value_taken_from_json_is_written_as_the_same_value(value):
     assert json.loads(text) == value
 
 
+def test_value_is_written_however_deeply_it_is_nested():
+    value = []
+    for _ in range(10_000):
+        value = {"a": [value]}
+    assert to_json(value) == '{"a":[' * 10_000 + "[]" + "]}" * 10_000
+
+
 @given(number=st.from_regex(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", fullmatch=True))
 def test_number_keeps_its_text(number):
     assert to_json(document(answer(number.encode()))["body"]) == number
