@@ -16,6 +16,5 @@ class DjangoBatchConfig(AppConfig):
         from django_batch.checks import check_settings
 
         checks.register(check_settings)
-        signals.subrequest_finished.connect(log.log_subrequest)
         signals.group_retried.connect(log.log_retry)
         signals.batch_finished.connect(log.log_batch)

@@ -1,4 +1,4 @@
-"""The package's own log lines, as receivers of its signals: a line per batch and retry at INFO, per sub-request at DEBUG."""
+"""The package's own log lines, as receivers of its signals: INFO for batches and retries, DEBUG for sub-requests."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from django_batch.core.messages import Subrequest, Subresponse
 logger = logging.getLogger("django_batch")
 
 
-def log_subrequest(*, subrequest: Subrequest, subresponse: Subresponse, duration: float, **kwargs: object) -> None:
-    """One line for what one sub-request was answered."""
-    logger.debug("%s %s: %d in %.3f s", subrequest.method, subrequest.path, subresponse.status, duration)
-
-
 def log_retry(*, subrequests: Sequence[Subrequest], attempt: int, error: Exception, **kwargs: object) -> None:
     """One line for a group that is run again."""
     logger.info("Group of %d sub-requests is run again, retry %d: %s", len(subrequests), attempt, error)
 
 
 def log_batch(*, subresponses: Sequence[Subresponse], duration: float, **kwargs: object) -> None:
-    """One line for the whole batch."""
+    """One line for the whole batch, behind those of its sub-requests."""
+    if logger.isEnabledFor(logging.DEBUG):
+        for each in subresponses:
+            method, path = _escaped(each.subrequest.method), _escaped(each.subrequest.path)
+            logger.debug("%s %s: %d in %.3f s", method, path, each.status, each.duration)
     failures = sum(subresponse.failed for subresponse in subresponses)
     logger.info("Batch of %d sub-requests, %d failed, in %.3f s", len(subresponses), failures, duration)
+
+
+def _escaped(text: str) -> str:
+    """`text`, which a sender wrote, in one line, as Django writes paths."""
+    return text.encode("unicode_escape").decode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from time import perf_counter
@@ -52,10 +52,7 @@ class BatchView(APIView):
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:  # type: ignore[override]
         """The view function. A setting given here, in lower case, is checked as one in `BATCH` is."""
-        for name, value in initkwargs.items():
-            setting = conf.SETTINGS.get(name.upper())
-            if setting and not setting.accepts(value):
-                raise ImproperlyConfigured(f"{cls.__name__}.{name} is {value!r}, but must be {setting.expects}.")
+        _check_options(cls, initkwargs)
         view = super().as_view(**initkwargs)
         for alias in connections:  # the batch is in no transaction, so that each sub-request has its own, as alone
             view = transaction.non_atomic_requests(using=alias)(view)
@@ -92,7 +89,8 @@ class BatchView(APIView):
         start = perf_counter()
         with dry_run(steps) if batch.dry_run else nullcontext(steps.perform) as perform:
             for finished in self.get_executor().execute(books, perform, max_workers=self.max_workers):
-                self.report(request, finished)
+                if subrequest_finished.receivers:
+                    self.report(request, finished)
         conversation.end()
         answers = books.subresponses()
         duration = perf_counter() - start
@@ -157,7 +155,17 @@ def run_batch(request: HttpRequest | Request, batch: Batch, **options: Any) -> l
     `options` are settings in lower case, as for `as_view()`. Put what the subresponses set on your own response with
     `set_cookies(response, subresponses)`.
     """
+    _check_options(BatchView, options)
     return BatchView(**options).run(getattr(request, "_request", request), batch)
+
+
+def _check_options(view: type[BatchView], options: Mapping[str, object]) -> None:
+    for name, value in options.items():
+        if not hasattr(view, name):
+            raise TypeError(f"{view.__name__} has no option {name!r}.")
+        setting = conf.SETTINGS.get(name.upper())
+        if setting and not setting.accepts(value):
+            raise ImproperlyConfigured(f"{view.__name__}.{name} is {value!r}, but must be {setting.expects}.")
 
 
 def _instance(option: str | type[T] | T) -> T:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import replace
 from enum import Enum, auto
 from typing import cast
 
@@ -53,9 +52,9 @@ def flow(step: Step, answers: Answers, *, max_size: int) -> Flow:
 
     `max_size` bounds what references make of a sub-request, in bytes.
     """
-    unmet = {subrequest.id: _failed(subrequest, answers) for subrequest in step.subrequests}
+    unmet = {each.id: _failed(each, answers) for each in step.subrequests if each.depends_on}
     if any(unmet.values()):
-        return tuple(_not_started(subrequest, unmet[subrequest.id]) for subrequest in step.subrequests)
+        return tuple(_not_started(each, unmet.get(each.id, ())) for each in step.subrequests)
     if step.atomic:
         return (yield from _group(step.subrequests, answers, max_size))
     return ((yield from _answer(step.subrequests[0], answers, max_size)),)
@@ -86,7 +85,7 @@ def _answer(
     except BatchError as error:
         return Subresponse.refused(subrequest, error)
     assert isinstance(subresponse, Subresponse)
-    return replace(subresponse, subrequest=subrequest) if subrequest.references else subresponse
+    return subresponse._replace(subrequest=subrequest) if subrequest.references else subresponse
 
 
 def _group(subrequests: Sequence[Subrequest], answers: Answers, max_size: int) -> Flow:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.cookies import Morsel
+from typing import NamedTuple
 
 from django_batch.errors import BatchError
+
+_NO_HEADERS: Mapping[str, str] = {}
+
+# What is made once per sub-request is a named tuple: frozen as a dataclass is, at less than half its cost.
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +30,7 @@ class Reference:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Subrequest:
+class Subrequest(NamedTuple):
     """One request of a batch, as its sender wrote it.
 
     `path` is origin-form (RFC 9112 §3.2.1), percent-encoded, with its query. `body` are the exact bytes for the view.
@@ -64,8 +68,7 @@ class Batch:
     layout: object = None
 
 
-@dataclass(frozen=True, slots=True)
-class Subresponse:
+class Subresponse(NamedTuple):
     """The answer to one sub-request.
 
     Where `error` is set it stands for the body, which the dialect writes in its own form. `cookies` are those that it
@@ -74,7 +77,7 @@ class Subresponse:
 
     subrequest: Subrequest
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NO_HEADERS
     body: bytes = b""
     cookies: tuple[Morsel[str], ...] = ()
     error: BatchError | None = None

@@ -24,7 +24,7 @@ def local_path(url: str, *, base: str) -> str:
         raise Malformed(f"The path has {len(url)} characters, which is more than {_LONGEST}.")
     if found := _FORBIDDEN.search(url):
         raise Malformed(f"The path {url!r} contains {found[0]!r}, which must be percent-encoded.")
-    path = _without_origin(url, base) if _ABSOLUTE.match(url) else url
+    path = url if url.startswith("/") or not _ABSOLUTE.match(url) else _without_origin(url, base)
     if not path.startswith("/") or path.startswith("//"):
         raise Malformed(f"The path {url!r} must start with one slash, or with the scheme and host of this request.")
     return path

@@ -11,18 +11,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 from django_batch.core.messages import Batch, Subrequest
 from django_batch.errors import BatchError, DependencyCycle, DuplicateId, UnknownDependency, refusal
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 §9.2.1
 
+_NONE: frozenset[int] = frozenset()
+
 Members = tuple[Subrequest, ...]
 Waits = Mapping[int, set[int]]  # position -> the positions that come before it
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What is run as one. `subrequests` are in the order they are run, `after` the positions of the steps before it."""
 
     position: int
@@ -46,7 +48,7 @@ def plan(batch: Batch, *, parallel_writes: bool = False) -> Plan:
     """
     faults: list[BatchError] = [*batch.faults, *_duplicate_ids(batch)]
     members = _members(batch)
-    waits: Waits = {place: set() for place in range(len(members))}
+    waits: Waits = {}
     if any(subrequest.depends_on for subrequest in batch.subrequests):
         waits = _waits_of_steps(members)
         faults += [*_unknown_dependencies(batch), *_cycles([group[0] for group in members], waits)]
@@ -54,17 +56,18 @@ def plan(batch: Batch, *, parallel_writes: bool = False) -> Plan:
     if faults:
         raise refusal(faults)
     if batch.parallel and not parallel_writes:
-        _keep_writes_in_order(members, waits)
+        waits = _keep_writes_in_order(members, waits)
     return Plan(batch, tuple(_step(place, group, batch, waits) for place, group in enumerate(members)))
 
 
 def _step(position: int, group: Members, batch: Batch, waits: Waits) -> Step:
     atomic = batch.atomic or group[0].atomicity_group is not None
-    return Step(position, group, atomic, frozenset(waits[position]))
+    return Step(position, group, atomic, frozenset(waits[position]) if waits else _NONE)
 
 
-def _keep_writes_in_order(members: Sequence[Members], waits: Waits) -> None:
-    """Let an unsafe sub-request wait for all before it, and hold all after it, in the order of a serial run."""
+def _keep_writes_in_order(members: Sequence[Members], waits: Waits) -> Waits:
+    """`waits`, with unsafe sub-requests that wait for all before them and hold all after them, as in a serial run."""
+    waits = {place: {*waits.get(place, ())} for place in range(len(members))}
     write: int | None = None
     since: list[int] = []  # steps after that write
     for place in _sorted(waits)[0]:
@@ -76,6 +79,7 @@ def _keep_writes_in_order(members: Sequence[Members], waits: Waits) -> None:
             write, since = place, []
         else:
             since.append(place)
+    return waits
 
 
 def _members(batch: Batch) -> list[Members]:
@@ -90,8 +94,11 @@ def _members(batch: Batch) -> list[Members]:
 
 
 def _duplicate_ids(batch: Batch) -> Iterator[DuplicateId]:
-    uses = Counter(subrequest.id for subrequest in batch.subrequests)
+    ids = {subrequest.id for subrequest in batch.subrequests}
     groups = {subrequest.atomicity_group for subrequest in batch.subrequests}
+    if len(ids) == len(batch.subrequests) and ids.isdisjoint(groups):
+        return
+    uses = Counter(subrequest.id for subrequest in batch.subrequests)
     for subrequest in batch.subrequests:
         if uses[subrequest.id] > 1 or subrequest.id in groups:
             uses_too = "another sub-request" if uses[subrequest.id] > 1 else "a group"

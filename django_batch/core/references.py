@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import AnyStr
 from urllib.parse import quote
 
@@ -75,8 +74,7 @@ def fill(subrequest: Subrequest, answers: Mapping[str, Sequence[Subresponse]], *
         values = [(each, _find(each, documents)) for each in subrequest.references]
         if not whole_path:
             _check_segments(subrequest.path, [each for each in values if each[0].place == "path"])
-        return replace(
-            subrequest,
+        return subrequest._replace(
             path=filled("path", subrequest.path, _text if whole_path else _quoted),
             headers=tuple((name, filled(f"headers/{name}", value, _text)) for name, value in subrequest.headers),
             body=filled("body", bytes(subrequest.body), lambda value: _json(value, max_size)),

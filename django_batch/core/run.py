@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 
 from django_batch.core.flow import Answers, not_run
 from django_batch.core.messages import Subresponse
@@ -25,8 +25,7 @@ class Run:
         for step in plan.steps:
             for position in step.after:
                 self._dependents.setdefault(position, []).append(step.position)
-        self._ready = [step.position for step in plan.steps if not step.after]
-        heapify(self._ready)
+        self._ready = [step.position for step in plan.steps if not step.after]  # a heap: it is in order
 
     @property
     def answers(self) -> Answers:
@@ -35,8 +34,10 @@ class Run:
 
     def start(self, limit: int = 1) -> list[Step]:
         """At most `limit` steps that may begin now, in batch order. None, with none in progress: the run is over."""
-        count = 0 if self.stopped else min(limit, len(self._ready))
-        return [self.plan.steps[heappop(self._ready)] for _ in range(count)]
+        steps: list[Step] = []
+        while self._ready and len(steps) < limit and not self.stopped:
+            steps.append(self.plan.steps[heappop(self._ready)])
+        return steps
 
     def finish(self, step: Step, subresponses: Sequence[Subresponse]) -> None:
         """Take the answers of `step`, which may let others start, or stop the run."""

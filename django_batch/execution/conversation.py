@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextvars import Context, copy_context
 from copy import copy
-from dataclasses import replace
 from http.cookies import Morsel
 from threading import RLock
 from time import perf_counter
@@ -23,7 +22,7 @@ from django_batch.core.messages import Subrequest, Subresponse
 from django_batch.core.paths import local_path
 from django_batch.errors import BodyTooLarge
 from django_batch.execution.cookies import Cookies, with_path
-from django_batch.execution.csrf import CSRFToken
+from django_batch.execution.csrf import CSRFToken, renew_secret, save_secret
 from django_batch.execution.handler import get_response
 from django_batch.execution.requests import SubrequestFactory
 from django_batch.execution.responses import body_of, close, headers_of
@@ -51,6 +50,7 @@ class Conversation:
         self._modified_sessions: list[SessionBase] = []
         self._lock = RLock()  # sub-requests may be answered on several threads
         caches.all()  # one that is first used in a copy of the context would be made anew in each
+        save_secret(parent, self._cookies)
         save_session(parent, self._cookies)
 
     def answer(self, subrequest: Subrequest, context: Context | None = None) -> Subresponse:
@@ -91,11 +91,12 @@ class Conversation:
     def end(self) -> None:
         """Hand the session, as it now is, back to the request that carries the batch."""
         renew_session(self._parent, self._cookies)
+        renew_secret(self._parent, self._cookies)
 
     def _answer(self, subrequest: Subrequest) -> Subresponse:
         start = perf_counter()
         if subrequest.references:  # what they were filled in with has yet to be looked at
-            subrequest = replace(subrequest, path=local_path(subrequest.path, base=self._url))
+            subrequest = subrequest._replace(path=local_path(subrequest.path, base=self._url))
         cookie = self._cookies.header(subrequest.path)
         credentials = {"HTTP_COOKIE": cookie, **self._csrf_token.header(cookie)} if cookie else {}
         request = self._factory.build(subrequest, credentials=credentials)
@@ -108,7 +109,7 @@ class Conversation:
             body, error = self._body(request, response)
         finally:
             close(response)
-        cookies = tuple(with_path(morsel, subrequest.path) for morsel in response.cookies.values())
+        cookies = tuple([with_path(morsel, subrequest.path) for morsel in response.cookies.values()])
         self._learn(request, cookies, len(body))
         return Subresponse(
             subrequest, response.status_code, headers_of(response), body, cookies, error, perf_counter() - start

@@ -28,18 +28,23 @@ class Cookies:
         self._sent = sent
         self._url = url
         self._policy = DefaultCookiePolicy()
-        self._jar = CookieJar(self._policy)
+        self._wide = CookieJar(self._policy)  # what belongs to the batch's URL too, as all that was sent does
+        self._narrow = CookieJar(self._policy)
+        self._told = False  # anything: asked for its length, the jar counts
         self._replaced: frozenset[str] = frozenset()  # names of cookies that were sent and are so no more
 
     def header(self, path: str) -> str:
         """The Cookie header of a request to `path`: as it was sent, unless something was told that changes it."""
-        if not self._jar and not self._replaced:
+        if not self._told:
             return self._sent
-        request = Request(urljoin(self._url, "/") + path.lstrip("/"))
-        self._jar.add_cookie_header(request)
+        url = urljoin(self._url, "/") + path.lstrip("/")
+        narrow, wide = _pairs(self._narrow, url), _pairs(self._wide, url)
+        replacing = {_name(pair): pair for pair in wide}
         sent = [pair.strip() for pair in self._sent.split(";")]
-        kept = [pair for pair in sent if pair.partition("=")[0] not in self._replaced]
-        return "; ".join(filter(None, [request.get_header("Cookie"), *kept]))
+        # RFC 6265 §5.3: what replaces a cookie takes its place. §5.4: those with longer paths come first.
+        kept = [replacing.get(_name(pair), "") if _name(pair) in self._replaced else pair for pair in sent]
+        new = [pair for pair in wide if pair not in kept]
+        return "; ".join(filter(None, [*narrow, *kept, *new]))
 
     def take(self, morsels: Iterable[Morsel[str]]) -> None:
         """What a response sets; each of `morsels` has a Path.
@@ -47,23 +52,38 @@ class Cookies:
         A cookie that was sent came without its path. One of that name which also matches the batch's URL replaces it;
         any other is a second cookie of that name.
         """
-        request = Request(self._url)
         for morsel in morsels:
-            made = self._jar.make_cookies(_response(morsel), request)
+            self._told = True
+            request = Request(self._url)
+            reaches_batch = _path_matches(urlsplit(self._url).path, morsel["path"])
+            jar = self._wide if reaches_batch else self._narrow
+            made = jar.make_cookies(_response(morsel), request)
             accepted = [cookie for cookie in made if self._policy.set_ok(cookie, request)]
             for cookie in accepted:
-                self._jar.set_cookie(cookie)
+                jar.set_cookie(cookie)
             expired = not made
-            if (accepted or expired) and _path_matches(urlsplit(self._url).path, morsel["path"]):
+            if (accepted or expired) and reaches_batch:
                 self._replaced |= {morsel.key}
 
     def copy(self) -> Cookies:
         """The same client, apart: what the copy is told, this one does not know."""
         twin = Cookies(self._sent, self._url)
-        twin._replaced = self._replaced
-        for cookie in self._jar:
-            twin._jar.set_cookie(copy(cookie))
+        twin._told, twin._replaced = self._told, self._replaced
+        for jar, copied in ((self._wide, twin._wide), (self._narrow, twin._narrow)):
+            for cookie in jar:
+                copied.set_cookie(copy(cookie))
         return twin
+
+
+def _pairs(jar: CookieJar, url: str) -> list[str]:
+    """What `jar` sends to `url`."""
+    request = Request(url)
+    jar.add_cookie_header(request)
+    return (request.get_header("Cookie") or "").split("; ")
+
+
+def _name(pair: str) -> str:
+    return pair.partition("=")[0].strip()
 
 
 def _response(morsel: Morsel[str]) -> HTTPResponse:
@@ -91,7 +111,19 @@ def _path_matches(path: str, cookie_path: str) -> bool:
 
 
 def set_cookies(response: HttpResponseBase, subresponses: Iterable[Subresponse]) -> None:
-    """Set on `response` what `subresponses` set, in order; of one name, the last wins."""
+    """Set on `response` what `subresponses` set, in order; of one name, domain and path, the last wins."""
+    told: dict[tuple[str, str, str], Morsel[str]] = {}
     for subresponse in subresponses:
         for morsel in subresponse.cookies:
-            response.cookies[morsel.key] = morsel
+            told.pop(_identity(morsel), None)
+            told[_identity(morsel)] = morsel
+    for morsel in told.values():
+        if other := response.cookies.pop(morsel.key, None):
+            # Django keeps one cookie of a name. What is sent is in the morsel, whatever its key.
+            response.cookies["; ".join(_identity(other))] = other
+        response.cookies[morsel.key] = morsel
+
+
+def _identity(morsel: Morsel[str]) -> tuple[str, str, str]:
+    """RFC 6265 §5.3, step 11."""
+    return morsel.key, morsel["domain"], morsel["path"]

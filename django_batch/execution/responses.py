@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterable, Iterable
 from contextlib import suppress
 from io import BytesIO
@@ -11,30 +10,23 @@ from typing import cast
 from asgiref.sync import async_to_sync
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
-from django_batch.errors import BatchError, BodyTooLarge
+from django_batch.errors import BodyTooLarge
 
 # `Set-Cookie` is set on the response of the batch: a script could read in an item what HttpOnly hides from it. The
 # others speak of one connection (RFC 9110 §7.6.1), which an item has not.
 _NOT_IN_ITEMS = frozenset(
     ("set-cookie", "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
 )
-_READ_BY_NAME = ("content-type", "content-encoding")  # by the dialects
-
-
-def problem_response(error: BatchError) -> HttpResponse:
-    """The problem document (RFC 9457) of `error`."""
-    content = json.dumps(error.problem())
-    headers = {**error.headers, "Content-Type": "application/problem+json"}
-    return HttpResponse(content, status=error.status, headers=headers)
+_READ_BY_NAME = {"content-type": "Content-Type", "content-encoding": "Content-Encoding"}  # by the dialects
 
 
 def headers_of(response: HttpResponseBase) -> dict[str, str]:
     """The headers of an item, by name: `Content-Type`, however the view has written it."""
-    return {_name(name): value for name, value in response.items() if name.lower() not in _NOT_IN_ITEMS}
-
-
-def _name(name: str) -> str:
-    return name.title() if name.islower() or name.lower() in _READ_BY_NAME else name
+    return {
+        _READ_BY_NAME.get(lowered, name if name != lowered else name.title()): value
+        for lowered, (name, value) in response.headers._store.items()  # `items()` would look each of them up again
+        if lowered not in _NOT_IN_ITEMS
+    }
 
 
 def body_of(request: HttpRequest, response: HttpResponseBase, *, limit: int) -> bytes:

@@ -17,13 +17,17 @@ def save_session(parent: HttpRequest, cookies: Cookies) -> None:
     """Let sub-requests see the session as it is, if it was changed before them.
 
     Authentication cycles the key of a session that was signed with one of `SECRET_KEY_FALLBACKS`: with the cookie that
-    was sent, nobody would be logged in any more.
+    was sent, nobody would be logged in any more. It ends one that is not valid.
     """
     session = getattr(parent, "session", None)
-    if session is not None and session.modified and not session.is_empty():
-        session.save()
+    if session is not None and session.modified:
+        ended = session.is_empty()
+        if not ended:
+            session.save()
         cookie = SimpleCookie({settings.SESSION_COOKIE_NAME: session.session_key})[settings.SESSION_COOKIE_NAME]
         cookie["path"] = settings.SESSION_COOKIE_PATH
+        if ended:
+            cookie["max-age"] = "0"
         cookies.take([cookie])
 
 

@@ -200,7 +200,7 @@ def test_unknown_dependencies_of_one_subrequest_are_one_fault():
 @pytest.mark.parametrize("referred", ["b", "g", "x"])
 def test_reference_to_what_is_no_id_that_it_depends_on_is_refused(referred):
     reference = Reference("path", 0, 1, referred, lambda document: document, f"{referred}#")
-    refers = replace(subrequest("a", "c", "g"), references=(reference,))
+    refers = subrequest("a", "c", "g")._replace(references=(reference,))
     with pytest.raises(UnknownDependency, match=f"'{referred}'") as caught:
         plan(batch(refers, subrequest("b"), subrequest("c"), subrequest("d", group="g")))
     assert caught.value.pointer == "/a/depends_on"

@@ -6,7 +6,6 @@ import json
 import re
 import tracemalloc
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -334,7 +333,7 @@ def test_values_that_multiply_are_refused_as_soon_as_they_are_too_large(sent):
 
 def test_value_that_is_found_many_times_is_refused_as_soon_as_it_is_too_large():
     reference = Reference("body", 0, 1, id="a", query=lambda document: [document] * 1000, text="a#$..x")
-    bomb, answers = replace(subrequest(body="0"), references=(reference,)), answered("x" * MIB)
+    bomb, answers = subrequest(body="0")._replace(references=(reference,)), answered("x" * MIB)
     tracemalloc.start()
     try:
         with pytest.raises(UnresolvedReference, match=f"more than {2 * MIB} bytes"):

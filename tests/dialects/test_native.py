@@ -136,12 +136,12 @@ ANSWERS = [
         b'{"status":200,"response":null}',
     ),
     (
-        Subresponse(replace(GET, omit_body=True), 201, {"Content-Type": "text/plain"}, b"left out"),
+        Subresponse(GET._replace(omit_body=True), 201, {"Content-Type": "text/plain"}, b"left out"),
         b'{"id":"book","status":201,"headers":{"Content-Type":"text/plain"},"body":null}',
         b'{"status":201,"response":null}',
     ),
     (
-        Subresponse(replace(GET, omit_body=True), 400, {"Content-Type": "text/plain"}, b"never left out"),
+        Subresponse(GET._replace(omit_body=True), 400, {"Content-Type": "text/plain"}, b"never left out"),
         b'{"id":"book","status":400,"headers":{"Content-Type":"text/plain"},"body":"never left out"}',
         b'{"status":400,"response":"never left out"}',
     ),
