@@ -12,7 +12,7 @@ import socket
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
@@ -21,6 +21,7 @@ from uuid import uuid4
 
 import psycopg
 import pymysql
+import pytest
 from django.db import DEFAULT_DB_ALIAS, connections
 
 Address = Mapping[str, Any]  # USER, PASSWORD, HOST and PORT, as in DATABASES
@@ -215,6 +216,19 @@ def connected(alias: str, settings: dict[str, Any]) -> Iterator[None]:
         connections[alias].close()
         del connections[alias]
         del connections.settings[alias]
+
+
+@contextmanager
+def database_or_skip(name: str) -> Iterator[dict[str, Any]]:
+    """A new database on the server `name`. Without it the test is skipped, or fails where REQUIRE_SERVICES is set."""
+    with ExitStack() as stack:
+        try:
+            database = stack.enter_context(SERVICES[name].database())
+        except Missing as missing:
+            if os.environ.get("REQUIRE_SERVICES"):
+                pytest.fail(str(missing))
+            pytest.skip(str(missing))
+        yield database
 
 
 SERVICES: dict[str, Service] = {"postgresql": PostgreSQL(), "mariadb": MariaDB()}

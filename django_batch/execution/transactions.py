@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from contextvars import Context, copy_context
 from types import TracebackType
 
@@ -129,8 +129,20 @@ class _Part:
         self._nested = connection.in_atomic_block
 
     def begin(self, stack: ExitStack) -> None:
-        stack.enter_context(transaction.atomic(using=self.connection.alias))
+        stack.enter_context(self._block())
         stack.enter_context(self.connection.execute_wrapper(self.statements))
+
+    @contextmanager
+    def _block(self) -> Iterator[None]:
+        """A transaction. What fails once it is committed is no failure of it, nor of those on the other databases."""
+        try:
+            with transaction.atomic(using=self.connection.alias):
+                yield
+        except Error:
+            if not self.connection.run_commit_hooks_on_set_autocommit_on:  # True from the commit to what follows it
+                raise
+            logger.exception("A connection was lost after the commit of a group.")
+            self.connection.close()
 
     def check(self, subrequest: Subrequest) -> None:
         """Raise if what `subrequest` left behind could not be committed."""

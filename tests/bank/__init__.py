@@ -7,7 +7,7 @@ It is in no `INSTALLED_APPS`. A test gives it tables on the databases that it us
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from django.db import connections
@@ -58,10 +58,10 @@ def drop_tables(alias: str) -> None:
             editor.delete_model(model)
 
 
-def open_accounts(alias: str) -> None:
+def open_accounts(alias: str, *, names: Iterable[str] = NAMES, balance: int = OPENING_BALANCE) -> None:
     """Empty the bank, and open an account for each of its customers."""
     from tests.bank.models import Account, Entry
 
     for model in (Entry, Account):
         model.objects.using(alias).all().delete()
-    Account.objects.using(alias).bulk_create(Account(name=name, balance=OPENING_BALANCE) for name in NAMES)
+    Account.objects.using(alias).bulk_create(Account(name=name, balance=balance) for name in names)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tests.bank.models import Account, Entry
-
 
 def entry(reference: str, then: str = "nothing", *, alias: str = "default", **members: object) -> dict[str, object]:
     """An item that writes an entry, after which `then` happens."""
@@ -35,9 +33,13 @@ def _fate(answer: Mapping[str, Any]) -> str:
 
 def references(alias: str = "default") -> list[str]:
     """What stands in the ledger, in the order it was written."""
+    from tests.bank.models import Entry
+
     return list(Entry.objects.using(alias).values_list("reference", flat=True))
 
 
 def balances(alias: str = "default") -> dict[str, int]:
     """The name of each account -> its balance."""
+    from tests.bank.models import Account
+
     return dict(Account.objects.using(alias).values_list("name", "balance"))

@@ -292,6 +292,19 @@ def lose_unseen(alias: str, reference: str) -> HttpResponse:
     return created()
 
 
+@mishap
+def lose_after_commit(alias: str, reference: str) -> HttpResponse:
+    """The server ends the connection as soon as it has committed."""
+    driver = connections[alias].connection
+
+    def commit() -> None:
+        type(driver).commit(driver)
+        lose_unseen(alias, reference)
+
+    driver.commit = commit
+    return created()
+
+
 def execute_elsewhere(alias: str, statement: str) -> None:
     """Execute `statement` and commit, on a connection of its own."""
     connection = connections.create_connection(alias)
