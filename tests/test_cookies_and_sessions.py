@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import include, path
 
@@ -19,7 +20,14 @@ pytestmark = [
     pytest.mark.urls(__name__),
 ]
 
+
+def by_hand(request):
+    """Sets a cookie without Django's help."""
+    return HttpResponse(headers={"Set-Cookie": "a=1; Path=/; HttpOnly"})
+
+
 urlpatterns = [
+    path("by-hand/", by_hand),
     path("open-batch/", BatchView.as_view(authentication_classes=[])),
     path("", include("example_project.urls")),
 ]
@@ -188,6 +196,13 @@ def test_last_cookie_of_a_name_is_the_one_that_is_set(browser):
     items = [set_cookie("name=a&value=1&path=/"), set_cookie("name=a&value=2&path=/"), COOKIES]
     assert bodies(browser.batch(items)) == [{}, {"a": "1"}, {"a": "2"}]
     assert browser.cookies["a"].value == "2"
+
+
+def test_cookie_that_a_view_writes_into_the_header_is_a_cookie(browser):
+    answers = browser.batch([{"path": "/by-hand/"}, COOKIES])
+    assert "Set-Cookie" not in answers[0]["headers"]
+    assert bodies(answers)[1] == {"a": "1"}
+    assert browser.cookies["a"].OutputString() == "a=1; HttpOnly; Path=/"
 
 
 @pytest.mark.parametrize("members", [{"atomic": True}, {"dry_run": True}], ids=["atomic", "dry_run"])

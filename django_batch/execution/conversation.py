@@ -21,7 +21,7 @@ from django_batch.core.flow import Effect
 from django_batch.core.messages import Subrequest, Subresponse
 from django_batch.core.paths import local_path
 from django_batch.errors import BodyTooLarge
-from django_batch.execution.cookies import Cookies, with_path
+from django_batch.execution.cookies import Cookies, cookies_of
 from django_batch.execution.csrf import CSRFToken, renew_secret, save_secret
 from django_batch.execution.handler import get_response
 from django_batch.execution.requests import SubrequestFactory
@@ -109,7 +109,7 @@ class Conversation:
             body, error = self._body(request, response)
         finally:
             close(response)
-        cookies = tuple([with_path(morsel, subrequest.path) for morsel in response.cookies.values()])
+        cookies = cookies_of(response, subrequest.path)
         self._learn(request, cookies, len(body))
         return Subresponse(
             subrequest, response.status_code, headers_of(response), body, cookies, error, perf_counter() - start

@@ -7,7 +7,7 @@ from copy import copy
 from email.message import Message
 from http.client import HTTPResponse
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from http.cookies import Morsel
+from http.cookies import Morsel, SimpleCookie
 from types import SimpleNamespace
 from typing import cast
 from urllib.parse import quote, urljoin, urlsplit
@@ -91,6 +91,12 @@ def _response(morsel: Morsel[str]) -> HTTPResponse:
     message = Message()
     message["Set-Cookie"] = morsel.OutputString()
     return cast("HTTPResponse", SimpleNamespace(info=lambda: message))
+
+
+def cookies_of(response: HttpResponseBase, path: str) -> tuple[Morsel[str], ...]:
+    """What `response` sets, each with a Path. A view may also have written one into the header with its own hand."""
+    by_hand = SimpleCookie(response.headers.get("Set-Cookie", ""))
+    return tuple([with_path(morsel, path) for morsel in (*by_hand.values(), *response.cookies.values())])
 
 
 def with_path(morsel: Morsel[str], path: str) -> Morsel[str]:

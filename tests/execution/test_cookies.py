@@ -96,7 +96,7 @@ def test_copy_knows_all_and_keeps_what_it_is_told_to_itself():
     cookies.take(morsels(("a", "2"), ("c", "2")))
     copy = cookies.copy()
     copy.take(morsels(("b", "3"), ("c", "", {"max_age": 0}), ("d", "3")))
-    assert cookies.header("/") == "a=2; c=2; b=1"
+    assert cookies.header("/") == "a=2; b=1; c=2"
     assert copy.header("/") == "a=2; b=3; d=3"
 
 
@@ -107,7 +107,7 @@ def answer(*cookies, at="/"):
 def test_last_cookie_of_a_name_is_set_with_its_attributes():
     response = HttpResponse()
     options = {"httponly": True, "samesite": "Strict", "secure": True}
-    set_cookies(response, [answer(("a", "1"), ("b", "1")), answer(("a", "2", options), at="/x/")])
+    set_cookies(response, [answer(("a", "1"), ("b", "1"), at="/x/"), answer(("a", "2", options), at="/x/")])
     assert {name: morsel.value for name, morsel in response.cookies.items()} == {"a": "2", "b": "1"}
     assert {key: response.cookies["a"][key] for key in options} == options
     assert response.cookies["a"]["path"] == "/x"
