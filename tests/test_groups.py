@@ -300,6 +300,19 @@ def test_swallowed_deadlock_is_retried_to_success(server, at_once, retries):
     assert retries
 
 
+def test_groups_of_one_batch_in_each_others_way_side_by_side_are_retried(server, retries, monkeypatch, settings):
+    settings.BATCH = {"ATOMIC_DATABASES": [server], "ATOMIC_RETRIES": 3}
+    monkeypatch.setattr(mishaps, "meeting", mishaps.Meeting())
+    one, other = crossing(server)
+    items = [{**item, "atomicity_group": "one"} for item in one] + [
+        {**item, "atomicity_group": "other"} for item in other
+    ]
+    answers = BatchClient().batch([*items, entry("single", alias=server)], path="/bank/batch/", parallel=True)
+    assert fates(answers) == [*["204"] * 6, "201"]
+    assert balances(server) == {"ada": 102, "ben": 102}
+    assert retries
+
+
 def test_write_skew_is_retried_and_then_sees_what_the_other_has_written(serializable, at_once, retries):
     refused = ["424 rolled_back", "424 rolled_back", "409"]
     assert at_once(*skewed(serializable), retries=3) == [["200", "204", "204"], refused]

@@ -3,6 +3,8 @@
 from django.db import transaction
 from django.urls import include, path
 
+from django_batch.execution.threads import ThreadExecutor
+from django_batch.views import BatchView
 from example_project.urls import urlpatterns as site
 from tests.bank import views
 
@@ -19,4 +21,6 @@ bank = [
     path("entries/<slug:reference>/lenient-outside/", transaction.non_atomic_requests(views.Lenient.as_view())),
 ]
 
-urlpatterns = [*site, path("bank/<slug:alias>/", include(bank))]
+side_by_side = BatchView.as_view(executor=ThreadExecutor, parallel_writes=True)
+
+urlpatterns = [*site, path("bank/batch/", side_by_side), path("bank/<slug:alias>/", include(bank))]
