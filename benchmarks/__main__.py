@@ -14,6 +14,7 @@ from benchmarks.report import report
 from benchmarks.scenarios import SCENARIOS
 
 RUNS = {1: 20, 10: 20, 100: 20, 1_000: 5, 10_000: 3}  # of each number of sub-requests
+NUMBERS = (1, 100)  # of sub-requests whose instructions are counted
 QUICK = {1: 5, 100: 5}
 SUBJECTS = ("view", "floor", "batch", "alone", "client", "drf-batch-requests", "django-batch-requests")
 MEASURES = ("instructions", "times")
@@ -45,7 +46,7 @@ def measure(options: Namespace, place: Site) -> Iterator[dict]:
     """One record after another."""
     if "instructions" in options.measures:
         if instructions.available():
-            yield from instructions.measure(place, options.only, options.subjects, instructions.N)
+            yield from instructions.measure(place, options.only, options.subjects, NUMBERS)
         else:
             sys.stderr.write("instructions: skipped, as valgrind is not installed\n")
     if "times" in options.measures:

@@ -1,7 +1,8 @@
 """How many instructions it takes: a count, which another run on another day repeats.
 
 Callgrind writes a dump whenever `getppid` is called, so the process calls it before and after whatever it counts. One
-start of Django is then enough for all counts.
+start of Django is then enough for all counts of a scenario, and nothing before is counted, which would take most of the
+time.
 """
 
 from __future__ import annotations
@@ -10,58 +11,75 @@ import gc
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.processes import Site
 
-N = (1, 100)
-_WARM_UP = 20  # sub-requests: after that many, Python has specialized its bytecode
+_WARM_UP = 20  # runs: after that many, Python has specialized its bytecode
 _TOTALS = re.compile(r"^totals: (\d+)$", re.MULTILINE)
 
 
 def available() -> bool:
     """Whether valgrind is installed."""
-    return shutil.which("valgrind") is not None
+    return all(map(shutil.which, ("valgrind", "callgrind_control")))
 
 
 def measure(site: Site, scenarios: Sequence[str], subjects: Sequence[str], numbers: Sequence[int]) -> Iterator[dict]:
-    """One record for each scenario, subject and number: the instructions of one sub-request."""
-    dumps = site.folder / "callgrind.out"
-    valgrind = ["valgrind", "--tool=callgrind", "--dump-before=getppid", f"--callgrind-out-file={dumps}"]
-    records = site.call(
-        "instructions", "count", before=valgrind, scenarios=scenarios, subjects=subjects, numbers=numbers
-    )
-    for position, record in enumerate(records):
-        repetitions = record.pop("repetitions")
-        total = _total(dumps.with_name(f"{dumps.name}.{2 * position + 2}"))
-        yield {**record, "measure": "instructions", "value": total / repetitions / record["n"]}
+    """One record for each scenario, subject and number: the instructions of one sub-request.
+
+    Scenarios are counted side by side: a count does not depend on what else the machine does.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for records in threads.map(lambda scenario: _measure(site, scenario, subjects, sorted(numbers)), scenarios):
+            yield from records
 
 
-def _total(dump: Path) -> int:
+def _measure(site: Site, scenario: str, subjects: Sequence[str], numbers: Sequence[int]) -> list[dict]:
+    dumps = site.folder / f"{scenario}.callgrind"
+    valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--dump-before=getppid"]
+    valgrind.append(f"--callgrind-out-file={dumps}")
+    runs = site.call("instructions", "count", before=valgrind, scenario=scenario, subjects=subjects, numbers=numbers)
+    return [
+        {
+            "scenario": scenario,
+            "subject": name,
+            "n": n,
+            "measure": "instructions",
+            "value": _total(dumps, 2 * position + 2) / repetitions / n,
+        }
+        for position, (name, n, repetitions) in enumerate(runs)
+    ]
+
+
+def _total(dumps: Path, number: int) -> int:
+    dump = dumps.with_name(f"{dumps.name}.{number}")
     found = _TOTALS.search(dump.read_text())
     assert found, f"{dump} holds no total"
     return int(found[1])
 
 
-def count(scenarios: Sequence[str], subjects: Sequence[str], numbers: Sequence[int]) -> list[dict]:
-    """In the process that callgrind watches: run everything, each between two marks."""
+def count(scenario: str, subjects: Sequence[str], numbers: Sequence[int]) -> list[tuple[str, int, int]]:
+    """In the process that callgrind watches: what was run, and how often, each between two marks."""
     from benchmarks import database
     from benchmarks.subjects import check, pairs
 
     database.load()
+    subprocess.run(["callgrind_control", "--instr=on", str(os.getpid())], check=True, stdout=subprocess.DEVNULL)
     gc.disable()
-    records = []
-    for scenario, name, subject in pairs(scenarios, subjects):
+    runs = []
+    for each, name, subject in pairs([scenario], subjects):
         for n in numbers:
-            repetitions = max(2, _WARM_UP // n)
-            for _ in range(max(1, _WARM_UP // n)):
-                check(subject, scenario, n)
-            prepared = [subject.prepare(scenario, n) for _ in range(repetitions)]
+            repetitions = max(1, _WARM_UP // n)
+            for _ in range(repetitions):
+                check(subject, each, n)
+            prepared = [subject.prepare(each, n) for _ in range(repetitions)]
             gc.collect()
             os.getppid()
-            for each in prepared:
-                subject.run(each)
+            for ready in prepared:
+                subject.run(ready)
             os.getppid()
-            records.append({"scenario": scenario.name, "subject": name, "n": n, "repetitions": repetitions})
-    return records
+            runs.append((name, n, repetitions))
+    return runs
