@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from functools import cache
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 from django.db.backends.postgresql.psycopg_any import IsolationLevel
 from hypothesis import given
 from hypothesis import strategies as st
@@ -243,6 +243,21 @@ def test_view_that_leaves_autocommit_off_loses_only_what_it_never_committed(serv
     answers = BatchClient().batch([entry("a", "autocommit_off", alias=server), entry("b", alias=server)])
     assert fates(answers) == ["201", "201"]
     assert committed(server) == ["a", "b"]
+
+
+def test_connection_lost_by_a_single_subrequest_is_made_anew_for_the_next(server):
+    answers = BatchClient().batch([entry("a", "lose", alias=server), entry("b", alias=server)])
+    assert fates(answers) == ["500", "201"]
+    assert committed(server) == ["a", "b"]
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_connection_of_an_outer_block_is_left_alone(server, atomic):
+    with transaction.atomic(using=server):
+        answers = BatchClient().batch([entry("a", "hook", alias=server), entry("b", alias=server)], atomic=atomic)
+        assert fates(answers) == ["201", "201"]
+        assert committed(server) == []
+    assert committed(server) == ["a", "b", "a-hook-en"]
 
 
 def test_row_locked_by_a_member_is_locked_until_the_end_of_its_group(server):

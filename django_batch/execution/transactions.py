@@ -30,8 +30,7 @@ from django_batch.execution.statements import Statements, is_conflict
 
 logger = logging.getLogger("django_batch")
 
-# As libpq numbers the states of a transaction: PQTRANS_IDLE; PQTRANS_INERROR, PQTRANS_UNKNOWN.
-_IDLE, _BROKEN = 0, (3, 4)
+_IDLE, _IN_ERROR = 0, 3  # PQTRANS_IDLE and PQTRANS_INERROR of libpq
 
 Hooks = list[tuple[set[str], Callable[[], None]]]  # as Django keeps them
 
@@ -168,7 +167,7 @@ class _Part:
                 return not driver.in_transaction
             if self.connection.vendor == "postgresql":
                 status = driver.info.transaction_status
-                return status in _BROKEN or (status == _IDLE and self.statements.executed)
+                return status == _IN_ERROR or (status == _IDLE and self.statements.executed)
         return False
 
     def take_hooks(self) -> Hooks:
