@@ -1,6 +1,7 @@
 """The native format: its two layouts, read and written."""
 
 import json
+import re
 from base64 import b64decode
 from dataclasses import replace
 
@@ -12,7 +13,9 @@ from django_batch.core.messages import Batch, Subrequest, Subresponse
 from django_batch.dialects.base import Envelope
 from django_batch.dialects.native import NativeDialect
 from django_batch.errors import BatchError, BodyTooLarge, MethodNotAllowed, RolledBack, UnsupportedMediaType
+from tests.markdown import ROOT
 
+REFERENCE = (ROOT / "docs/reference/wire_format.md").read_text()
 JSON = ("Content-Type", "application/json")
 # the bytes of a batch, and what it is
 BATCHES = [
@@ -268,3 +271,46 @@ def test_whatever_is_written_can_be_read(answers):
         elif isinstance(each["body"], str) and "json" not in subresponse.headers["Content-Type"]:
             charset = "latin-1" if "latin-1" in subresponse.headers["Content-Type"] else "utf-8"
             assert each["body"].encode(charset) == subresponse.body
+
+
+# What the reference says
+
+
+def table(heading: str) -> dict[str, str]:
+    """The members in the first table under a heading, and what is said of each."""
+    section = re.search(rf"^## {heading}\n(.*?)(?=^## )", REFERENCE, re.MULTILINE | re.DOTALL)[1]
+    rows = re.search(r"^\| member .*?(?=^$)", section, re.MULTILINE | re.DOTALL)[0]
+    return dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", rows, re.MULTILINE))
+
+
+def known_to(content: bytes) -> list[str]:
+    """The members that a refusal of an unknown one lists."""
+    return parse(content).faults[0].detail.partition("Known are ")[2].rstrip(".").split(", ")
+
+
+def test_reference_tells_of_every_member_of_a_batch():
+    assert [*table("The batch")] == known_to(b'{"requests":[{"path":"/"}],"xyz":1}')
+
+
+def test_reference_tells_of_every_member_of_an_item():
+    assert [*table("Items")] == known_to(b'[{"path":"/","xyz":1}]')
+
+
+def test_reference_tells_of_every_member_of_an_answer():
+    subrequest = Subrequest("a", "GET", "/", atomicity_group="g")
+    written = json.loads(NativeDialect().write(WHOLE, [Subresponse(subrequest, 200, {}, b"\xff")]))
+    assert [*table("Answers")] == [*written["responses"][0]]
+
+
+def test_reference_tells_the_defaults():
+    told = {**table("The batch"), **table("Items")}
+    defaults = {name: found[1] for name, text in told.items() if (found := re.search(r"Default: `(\w+)`", text))}
+    batch = parse(b'{"requests":[{"path":"/"}]}')
+    assert defaults == {
+        "atomic": json.dumps(batch.atomic),
+        "continue_on_error": json.dumps(batch.continue_on_error),
+        "dry_run": json.dumps(batch.dry_run),
+        "parallel": json.dumps(batch.parallel),
+        "method": batch.subrequests[0].method,
+        "omit_body": json.dumps(batch.subrequests[0].omit_body),
+    }
