@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import SimpleRateThrottle
 
+from django_batch.conf import SETTINGS
 from django_batch.core.messages import Batch, Subrequest, Subresponse
 from django_batch.core.run import Run
 from django_batch.dialects.base import Dialect, Envelope
@@ -34,7 +36,9 @@ from django_batch.execution.serial import SerialExecutor
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView, run_batch
 from example_project.urls import urlpatterns
+from tests.markdown import ROOT
 
+REFERENCE = (ROOT / "docs/reference/views.md").read_text()
 ME = {"path": "/api/me/"}
 ACCEPTED = ["*/*", "text/html", "application/xml", "image/png;q=0.9", "application/json;q=0", "no type", "", ";;;,"]
 
@@ -420,3 +424,31 @@ def test_own_batch_has_the_settings_of_the_site(client, serve, settings):
 def test_wrong_option_of_an_own_batch_raises(options, error, rf):
     with pytest.raises(error, match="max_worker"):
         run_batch(rf.get("/"), ask("/api/me/"), **options)
+
+
+# What the reference says
+
+
+def table(heading: str) -> list[str]:
+    """The names in the table under a heading, without their arguments."""
+    section = re.search(rf"^## `{heading}`\n(.*?)(?=^## |\Z)", REFERENCE, re.MULTILINE | re.DOTALL)[1]
+    return re.findall(r"^\| `(\w+)[^`]*` \| .* \|$", section, re.MULTILINE)
+
+
+def public(part: type) -> set[str]:
+    """What a class defines under a name without an underscore."""
+    return {name for name in [*vars(part), *part.__annotations__] if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("message", [Batch, Subrequest, Subresponse])
+def test_reference_tells_of_every_field(message):
+    assert table(message.__name__) == [*message.__annotations__]
+
+
+@pytest.mark.parametrize("part", [Dialect, Executor, BatchClient])
+def test_reference_tells_of_every_attribute_and_method(part):
+    assert {*table(part.__name__)} == public(part)
+
+
+def test_reference_tells_of_the_batch_view_beside_its_settings():
+    assert {*table("BatchView")} == public(BatchView) - {name.lower() for name in SETTINGS}
