@@ -5,65 +5,75 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from benchmarks.memory import MANY
+
 Key = tuple[str, str, int, str]  # scenario, subject, n, measure
 Results = dict[Key, float]
 
 
 @dataclass(frozen=True)
 class Bound:
-    """`measured` divided by `against` is at most `target`."""
+    """`measured`, divided by `against` if there is one, is at most `target`."""
 
     title: str
     target: float
     measured: Key
-    against: Key
+    against: Key | None = None
+
+    def ratio(self, results: Results) -> float | None:
+        """What is judged, or None if it was not measured."""
+        if self.measured not in results or (self.against and self.against not in results):
+            return None
+        return results[self.measured] / (results[self.against] if self.against else 1)
 
 
-def _over_floor(scenario: str, target: float) -> Bound:
-    title = f"instructions of a batch of 100 over the floor: {scenario}"
-    return Bound(title, target, (scenario, "batch", 100, "instructions"), (scenario, "floor", 100, "instructions"))
+def _over_floor(scenario: str, measure: str, target: float) -> Bound:
+    title = f"{scenario}: {measure} of a batch of 100, over the floor"
+    return Bound(title, target, (scenario, "batch", 100, measure), (scenario, "floor", 100, measure))
+
+
+def _over_http(scenario: str, n: int, target: float) -> Bound:
+    title = f"{scenario}: the server's processor over HTTP, a batch of {n} over one by one"
+    return Bound(title, target, (scenario, "http-batch", n, "processor"), (scenario, "http-one-by-one", n, "processor"))
 
 
 BUDGET = (
-    _over_floor("plain", 1.16),
-    _over_floor("drf", 1.07),
-    _over_floor("list", 1.025),
-    _over_floor("create", 1.035),
+    _over_floor("plain", "instructions", 1.16),
+    _over_floor("drf", "instructions", 1.07),
+    _over_floor("list", "instructions", 1.025),
+    _over_floor("create", "instructions", 1.035),
     Bound(
-        "instructions of a batch of one, over the same request alone: drf",
+        "drf: instructions of a batch of one, over the same request alone",
         2.0,
         ("drf", "batch", 1, "instructions"),
         ("drf", "alone", 1, "instructions"),
     ),
     Bound(
-        "instructions of a batch of 100, over drf-batch-requests: drf",
+        "drf: instructions of a batch of 100, over drf-batch-requests",
         0.35,
         ("drf", "batch", 100, "instructions"),
         ("drf", "drf-batch-requests", 100, "instructions"),
     ),
-    Bound(
-        "time of a batch of 100 over the floor: session",
-        0.25,
-        ("session", "batch", 100, "minimum"),
-        ("session", "floor", 100, "minimum"),
+    _over_floor("session", "minimum", 0.25),
+    _over_floor("postgresql", "minimum", 0.25),
+    _over_floor("token", "minimum", 0.60),
+    *(
+        _over_http(scenario, n, target)
+        for scenario in ("plain", "drf", "session")
+        for n, target in ((10, 0.25), (100, 0.15))
     ),
     Bound(
-        "time of a batch of 100 over the floor: token",
-        0.60,
-        ("token", "batch", 100, "minimum"),
-        ("token", "floor", 100, "minimum"),
-    ),
-    Bound(
-        "time of a sub-request among 10,000, over one among 100: drf",
+        "drf: time of a sub-request among 10,000, over one among 100",
         1.05,
         ("drf", "batch", 10_000, "minimum"),
         ("drf", "batch", 100, "minimum"),
     ),
+    Bound("drf: bytes of a sub-request beyond its bodies", 4096, ("drf", "batch", MANY, "memory")),
 )
 
 
 def judged(results: Results) -> Iterator[tuple[Bound, float]]:
     """Every bound that was measured, with its ratio."""
     for bound in BUDGET:
-        if bound.measured in results and bound.against in results:
-            yield bound, results[bound.measured] / results[bound.against]
+        if (ratio := bound.ratio(results)) is not None:
+            yield bound, ratio

@@ -13,7 +13,7 @@ from benchmarks.scenarios import SESSION_KEY, TOKEN
 
 
 def create() -> None:
-    """Make the tables of this process's database, and their rows."""
+    """Make this process's database, its tables and their rows."""
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, get_user_model
     from django.contrib.auth import SESSION_KEY as USER_KEY
     from django.contrib.sessions.backends.db import SessionStore
@@ -21,6 +21,9 @@ def create() -> None:
 
     from benchmarks.models import Book
 
+    if connection.vendor == "postgresql":
+        with connection._nodb_cursor() as cursor:
+            cursor.execute(f'CREATE DATABASE "{connection.settings_dict["NAME"]}"')
     call_command("migrate", run_syncdb=True, verbosity=0)
     user = get_user_model().objects.create_user("ada")
     Token.objects.create(user=user, key=TOKEN)
@@ -35,6 +38,12 @@ def create() -> None:
         for number in range(20)
     )
     connection.close()
+
+
+def drop() -> None:
+    """Drop the database that `create` has made on a server."""
+    with connection._nodb_cursor() as cursor:
+        cursor.execute(f'DROP DATABASE IF EXISTS "{connection.settings_dict["NAME"]}"')
 
 
 def load() -> None:

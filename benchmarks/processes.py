@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,10 +18,14 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Site:
-    """Where processes find what they measure: the checkout, and the rows in `folder`."""
+    """Where processes find what they measure: the checkout, and the rows in `folder`.
+
+    `databases` are those of a process, by the kind that a scenario names.
+    """
 
     checkout: Path
     folder: Path
+    databases: dict[str, str] = field(default_factory=lambda: {"sqlite": ":memory:"})
 
     @property
     def rows(self) -> Path:
@@ -58,4 +62,22 @@ def site(checkout: Path) -> Iterator[Site]:
     with TemporaryDirectory(prefix="benchmarks-") as folder:
         made = Site(checkout.resolve(), Path(folder))
         made.call("database", "create", database=str(made.rows))
-        yield made
+        with _postgresql(made):
+            yield made
+
+
+@contextmanager
+def _postgresql(made: Site) -> Iterator[None]:
+    """Rows on a server too, if there is one."""
+    name = f"benchmarks_{os.getpid()}"
+    try:
+        made.call("database", "create", database=name)
+    except RuntimeError as error:
+        sys.stderr.write(f"PostgreSQL: skipped. {str(error).splitlines()[-1]}\n")
+        yield
+        return
+    made.databases["postgresql"] = name
+    try:
+        yield
+    finally:
+        made.call("database", "drop", database=name)

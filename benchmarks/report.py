@@ -4,58 +4,78 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from benchmarks.budget import Results, judged
+from benchmarks.budget import Bound, Results, judged
 from benchmarks.scenarios import SCENARIOS
 
-MEASURES = {
-    "instructions": "Instructions of one sub-request, in thousands",
-    "minimum": "Microseconds of one sub-request, the least of all runs",
-    "median": "Microseconds of one sub-request, the median of all runs",
+TITLES = {
+    "instructions": "Instructions",
+    "minimum": "Microseconds, the least of all runs",
+    "median": "Microseconds, the median of all runs",
+    "http minimum": "Microseconds over HTTP, the least of all runs",
+    "http median": "Microseconds over HTTP, the median of all runs",
+    "processor": "Microseconds of the server's processor, over HTTP",
+    "memory": "Memory, as Python allocates it",
+    "resident": "Memory, as the process grows",
 }
+_MEMORY = ("memory", "resident")
 
 
-def report(results: Results) -> str:
+def report(results: Results, machine: str) -> str:
     """All tables, the judged ratios first."""
-    return "\n".join([*_budget(results), *_measures(results)])
+    return "\n".join([machine, "", *_budget(results), *_measures(results)])
 
 
 def _budget(results: Results) -> Iterator[str]:
-    rows = [
-        (bound.title, f"{bound.target:.3f}", f"{ratio:.3f}", "ok" if ratio <= bound.target else "over")
-        for bound, ratio in judged(results)
-    ]
+    rows = [_judgement(bound, ratio) for bound, ratio in judged(results)]
     if rows:
-        yield from ["## Budget", "", *table(("ratio", "at most", "measured", ""), rows), ""]
+        yield from ["## Budget", "", *_table(("", "at most", "measured", ""), rows), ""]
+
+
+def _judgement(bound: Bound, ratio: float) -> tuple[str, ...]:
+    digits = ".3f" if bound.against else ",.0f"
+    return bound.title, f"{bound.target:{digits}}", f"{ratio:{digits}}", "ok" if ratio <= bound.target else "over"
 
 
 def _measures(results: Results) -> Iterator[str]:
-    for measure, title in MEASURES.items():
-        found = {key: value for key, value in results.items() if key[3] == measure}
+    for measure, title in TITLES.items():
+        found = {key[:3]: value for key, value in results.items() if key[3] == measure}
         if found:
-            yield from [f"## {title}", "", *_by_subject(found), ""]
+            lines = _memory(found) if measure in _MEMORY else _by_subject(found)
+            yield from [f"## {title}", "", *lines, ""]
 
 
-def _by_subject(found: Results) -> list[str]:
-    subjects = _ordered(key[1] for key in found)
+def _by_subject(found: dict[tuple[str, str, int], float]) -> list[str]:
+    """One row for each scenario and number, one column for each way; in brackets, over the floor or over one by one."""
+    subjects = _unique(subject for _, subject, _ in found)
     rows = []
-    for scenario, n in _ordered((key[0], key[2]) for key in found):
-        floor = next((value for key, value in found.items() if key[:3] == (scenario, "floor", n)), None)
-        values = [found.get((scenario, subject, n, key[3])) for subject in subjects for key in [next(iter(found))]]
-        rows.append((SCENARIOS[scenario].title, f"{n:,}", *(_cell(value, floor) for value in values)))
-    return table(("", "N", *subjects), rows)
+    for scenario, n in _unique((scenario, n) for scenario, _, n in found):
+        values = [found.get((scenario, subject, n)) for subject in subjects]
+        base = found.get((scenario, "floor", n), found.get((scenario, "http-one-by-one", n)))
+        rows.append((SCENARIOS[scenario].title, f"{n:,}", *(_cell(value, base) for value in values)))
+    return _table(("", "N", *subjects), rows)
 
 
-def _cell(value: float | None, floor: float | None) -> str:
+def _memory(found: dict[tuple[str, str, int], float]) -> list[str]:
+    rows = [
+        (
+            f"{n:,} times {SCENARIOS[scenario].title}, {subject}",
+            f"{value:,.0f} bytes each, beyond the bodies" if scenario != "large" else f"{value:.2f} times all bodies",
+        )
+        for (scenario, subject, n), value in found.items()
+    ]
+    return _table(("", "at the peak"), rows)
+
+
+def _cell(value: float | None, base: float | None) -> str:
     if value is None:
         return ""
-    number = f"{value:,.0f}" if value < 10_000 else f"{value / 1_000:,.0f}k"
-    return f"{number} ({value / floor:.2f})" if floor else number
+    number = f"{value:,.0f}" if value < 100_000 else f"{value / 1_000:,.0f}k"
+    return f"{number} ({value / base:.2f})" if base else number
 
 
-def _ordered(values: Iterable) -> list:
+def _unique(values: Iterable) -> list:
     return list(dict.fromkeys(values))
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """The lines of a table."""
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ class Scenario:
     method: str = "GET"
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    database: str = "sqlite"
 
 
 SCENARIOS = {
@@ -34,9 +36,20 @@ SCENARIOS = {
         Scenario("list", "list of 20 rows", "/books/"),
         Scenario("create", "create", "/notes/", "POST", b'{"title": "A note", "text": "It is not long."}'),
         Scenario("session", "DRF view, session", "/session/", headers=_SESSION),
+        Scenario("postgresql", "DRF view, session in PostgreSQL", "/session/", headers=_SESSION, database="postgresql"),
         Scenario("token", "DRF view, token", "/token/", headers={"HTTP_AUTHORIZATION": f"Token {TOKEN}"}),
+        Scenario("large", "echo of 1 MiB", "/echo/", "POST", b'"%s"' % (b"x" * (2**20 - 2))),
     )
 }
+TIMED = tuple(name for name in SCENARIOS if name != "large")
+
+
+def batch(scenario: Scenario, n: int) -> bytes:
+    """The body of a batch of `n`, in the native format."""
+    item = {"method": scenario.method, "path": scenario.path}
+    if scenario.body:
+        item["body"] = json.loads(scenario.body)
+    return json.dumps({"requests": [item] * n}).encode()
 
 
 def environ(method: str, path: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:

@@ -5,27 +5,25 @@ a while slows all of them. Where nothing waits, the time of the processor is the
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from time import perf_counter, process_time
 
 from benchmarks.processes import Site
+from benchmarks.scenarios import SCENARIOS
 
-_AT_LEAST = 20  # sub-requests in one run: few batches of one are repeated
+AT_LEAST = 20  # sub-requests in one run: few batches of one are repeated
 
 
-def measure(
-    site: Site, scenarios: Sequence[str], subjects: Sequence[str], runs: dict[int, int], database: str = ":memory:"
-) -> Iterator[dict]:
+def measure(site: Site, scenarios: Sequence[str], subjects: Sequence[str], runs: Mapping[int, int]) -> Iterator[dict]:
     """Two records for each scenario, subject and number: the least and the median microseconds of one sub-request.
 
     `runs` says how often each number is run.
     """
     for scenario in scenarios:
-        durations = site.call(
-            "times", "clock", scenario=scenario, subjects=subjects, runs=list(runs.items()), database=database
-        )
-        for name, n, seconds in durations:
+        database = site.databases[SCENARIOS[scenario].database]
+        arguments = {"scenario": scenario, "subjects": subjects, "runs": list(runs.items())}
+        for name, n, seconds in site.call("times", "clock", database=database, **arguments):
             record = {"scenario": scenario, "subject": name, "n": n}
             yield {**record, "measure": "minimum", "value": min(seconds) * 1e6}
             yield {**record, "measure": "median", "value": median(seconds) * 1e6}
@@ -41,14 +39,14 @@ def clock(scenario: str, subjects: Sequence[str], runs: list[tuple[int, int]]) -
     database.load()
     found = list(pairs([scenario], subjects))
     for each, _, subject in found:
-        check(subject, each, _AT_LEAST)
+        check(subject, each, AT_LEAST)
     now = process_time if connection.vendor == "sqlite" else perf_counter
     gc.collect()
     gc.freeze()  # else each collection would look through all of Django
     durations: dict[tuple[str, int], list[float]] = {(name, n): [] for _, name, _ in found for n, _ in runs}
-    for n in spread(runs):
+    for n in spread(dict(runs)):
         for each, name, subject in found:
-            prepared = [subject.prepare(each, n) for _ in range(max(1, _AT_LEAST // n))]
+            prepared = [subject.prepare(each, n) for _ in range(max(1, AT_LEAST // n))]
             gc.collect()
             start = now()
             for ready in prepared:
@@ -57,6 +55,6 @@ def clock(scenario: str, subjects: Sequence[str], runs: list[tuple[int, int]]) -
     return [(name, n, seconds) for (name, n), seconds in durations.items()]
 
 
-def spread(runs: list[tuple[int, int]]) -> list[int]:
+def spread(runs: Mapping[int, int]) -> list[int]:
     """Each number as often as `runs` says, evenly over the whole time."""
-    return [n for _, n in sorted(((run + 0.5) / count, n) for n, count in runs for run in range(count))]
+    return [n for _, n in sorted(((run + 0.5) / count, n) for n, count in runs.items() for run in range(count))]
