@@ -27,7 +27,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from django_batch.conf import SETTINGS
 from django_batch.core.messages import Batch, Subrequest, Subresponse
 from django_batch.core.run import Run
-from django_batch.dialects.base import Dialect, Envelope
+from django_batch.dialects.base import Dialect, Envelope, Writer
 from django_batch.dialects.native import NativeDialect
 from django_batch.errors import BatchError, UnknownDependency
 from django_batch.execution.base import Executor, Perform
@@ -222,6 +222,25 @@ class PlainDialect(NativeDialect):
         return f"{error.code}: {error.detail}".encode()
 
 
+class LineWriter(Writer):
+    def write(self, subresponse: Subresponse) -> bytes:
+        return b"%d\n" % subresponse.status
+
+
+class LineDialect(Dialect):
+    """A method and a path in each line, answered with a status in each."""
+
+    media_type = "text/plain"
+    content_type = "text/plain"
+
+    def parse(self, envelope: Envelope) -> Batch:
+        lines = [line.split() for line in envelope.body.decode().splitlines()]
+        return Batch(tuple(Subrequest(path, method, path) for method, path in lines))
+
+    def writer(self, batch: Batch) -> Writer:
+        return LineWriter()
+
+
 class BackwardExecutor(SerialExecutor):
     """Has the steps of a batch done in the order of the alphabet."""
 
@@ -256,6 +275,13 @@ def test_dialect_of_a_subclass_writes_answers_and_refusals(client, serve):
     assert refusal.content == b"malformed: The batch has no sub-requests."
 
 
+def test_dialect_of_another_kind_is_read_and_written(client, serve):
+    serve(lines=BatchView.as_view(dialect=LineDialect))
+    response = client.generic("POST", "/lines/", b"GET /api/me/\nDELETE /api/me/\nGET /nowhere/\n", "text/plain")
+    assert (response.status_code, response.headers["Content-Type"]) == (207, "text/plain")
+    assert response.content == b"200\n405\n404\n"
+
+
 @with_rows
 def test_executor_of_a_subclass_drives_the_steps(client, serve):
     class BackwardView(BatchView):
@@ -287,6 +313,13 @@ def test_refusal_of_a_subclass_is_written_as_any_other(client, serve):
         "code": "careless",
         "errors": [{"pointer": "/1", "detail": "Nothing is deleted here."}],
     }
+
+
+def test_batch_goes_on_after_a_failure_unless_it_says_otherwise(client):
+    requests = [{"path": "/nowhere/"}, ME]
+    assert [answer["status"] for answer in client.batch(requests)] == [404, 200]
+    failed, left = client.batch(requests, continue_on_error=False)
+    assert (failed["status"], left["status"], left["body"]["code"]) == (404, 424, "not_run")
 
 
 # Under ASGI
