@@ -234,8 +234,8 @@ class LineDialect(Dialect):
     content_type = "text/plain"
 
     def parse(self, envelope: Envelope) -> Batch:
-        lines = [line.split() for line in envelope.body.decode().splitlines()]
-        return Batch(tuple(Subrequest(path, method, path) for method, path in lines))
+        lines = enumerate(envelope.body.decode().splitlines())
+        return Batch(tuple(Subrequest(str(number), *line.split()) for number, line in lines))
 
     def writer(self, batch: Batch) -> Writer:
         return LineWriter()
