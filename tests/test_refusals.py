@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +24,7 @@ from django_batch.dialects.items import Item
 from django_batch.errors import BatchError
 from django_batch.testing import BatchClient
 from example_project.bookshop.models import Review
+from example_project.urls import urlpatterns
 from tests.markdown import ROOT
 
 REFERENCE = (ROOT / "docs/reference/errors.md").read_text()
@@ -235,6 +238,60 @@ def test_nothing_of_a_refused_batch_is_run(wrong, bookshop):
     assert client.send_batch([review, wrong]).status_code == 400
     assert not Review.objects.filter(text="Good.").exists()
     assert client.batch([review])[0]["status"] == 201
+
+
+# what stands in one item that is refused alone, its status, code and the pointer to what is wrong
+REFUSED_ITEMS: list[tuple[dict[str, Any], int, str, str]] = [
+    ({"headers": {"X-Shelf": "7"}}, 400, "header_not_allowed", "/headers/X-Shelf"),
+    ({"headers": {"X_Shelf": "7"}}, 400, "header_not_allowed", "/headers/X_Shelf"),
+    ({"headers": {"a/b~c": "7"}}, 400, "header_not_allowed", "/headers/a~1b~0c"),
+    ({"headers": {"": "7"}}, 400, "header_not_allowed", "/headers/"),
+    ({"headers": {"Host": "evil.example"}}, 400, "header_not_allowed", "/headers/Host"),
+    ({"headers": {"Accept": "a\r\nHost: b"}}, 400, "header_not_allowed", "/headers/Accept"),
+    ({"headers": {"Accept": "*/*", "accept": "*/*"}}, 400, "header_not_allowed", "/headers/accept"),
+    ({"headers": {"Accept": "x" * 8_193}}, 400, "header_not_allowed", "/headers/Accept"),
+    ({"headers": {"Content-Type": "text/plain; charset*=klingon''x"}}, 400, "malformed", ""),
+    ({"headers": {"Content-Type": "multipart/form-data; boundary*=klingon''x"}}, 400, "malformed", ""),
+    ({"method": "TRACE"}, 405, "method_not_allowed", "/method"),
+    ({"method": ""}, 405, "method_not_allowed", "/method"),
+    ({"method": "GET\n"}, 405, "method_not_allowed", "/method"),
+    ({"method": "po\u017ft"}, 405, "method_not_allowed", "/method"),
+]
+
+
+@pytest.mark.parametrize(("members", "status", "code", "place"), REFUSED_ITEMS)
+def test_refused_item_leaves_the_others_alone(members, status, code, place, client):
+    first, refused, last = client.batch([ECHO, {**ECHO, **members}, ECHO])
+    assert (first["status"], last["status"]) == (200, 200)
+    assert refused["headers"]["Content-Type"] == "application/problem+json"
+    assert (refused["status"], refused["body"]["status"], refused["body"]["code"]) == (status, status, code)
+    assert pointers(refused["body"]) == [f"/requests/1{place}"]
+
+
+def test_longest_header_is_sent(client):
+    (answer,) = client.batch([{**ECHO, "headers": {"Accept-Language": "x" * 8_192}}])
+    assert len(answer["body"]["headers"]["Accept-Language"]) == 8_192
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"path": "{a#/body}"},
+        {"path": "/api/echo/{a#/body}"},
+        {"path": "/api/echo/", "headers": {"Accept": "{a#/body}"}},
+        {"path": "/api/echo/", "method": "PUT", "body": {"$ref": "a#/body"}},
+    ],
+)
+@pytest.mark.parametrize(
+    "value", ["\\ud800", "\\u0000", "\\r\\n", "/\\\\", "//evil.example", "é\U0001f600", "x" * 20_000]
+)
+def test_whatever_a_reference_finds_its_item_is_answered(item, value, client, settings):
+    def wild(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(f'"{value}"'.encode(), content_type="application/json")
+
+    settings.ROOT_URLCONF = (path("wild/", wild), *urlpatterns)
+    first, second = client.batch([{"id": "a", "path": "/wild/"}, {**item, "depends_on": "a"}])
+    assert (first["status"], second["status"] in (200, 400, 404, 424)) == (200, True)
 
 
 @pytest.mark.parametrize("content", NO_JSON)
