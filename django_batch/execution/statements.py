@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db import Error
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import TransactionManagementError
 
 _CHANGES_NOTHING = re.compile(r"\s*(SELECT|SAVEPOINT|RELEASE)\b", re.IGNORECASE)
@@ -19,6 +20,7 @@ _CONTROLS_TRANSACTION = re.compile(
 _ROLLED_BACK = {1213, 1020}
 # PostgreSQL: serialization_failure, deadlock_detected. MySQL: also ER_LOCK_WAIT_TIMEOUT.
 _CONFLICTS = {"40001", "40P01", 1205} | _ROLLED_BACK
+_IDLE, _IN_ERROR = 0, 3  # PQTRANS_IDLE and PQTRANS_INERROR of libpq
 
 
 class Statements:
@@ -33,6 +35,20 @@ class Statements:
     def accept(self) -> None:
         """Look no more at what was said until now: it can be committed."""
         self.suspicious, self.conflict = False, None
+
+    def ended(self, connection: BaseDatabaseWrapper) -> bool:
+        """Whether the transaction is over, or can only be rolled back, as far as that is known on this side.
+
+        What is done with the driver's own connection, such as COPY, no wrapper sees.
+        """
+        driver = connection.connection
+        with connection.wrap_database_errors:
+            if connection.vendor == "sqlite" and not driver.in_transaction:
+                return True
+            if connection.vendor == "postgresql":
+                status = driver.info.transaction_status
+                return status == _IN_ERROR or (status == _IDLE and self.executed)
+        return self.rolled_back
 
     def __call__(
         self, execute: Callable[..., object], sql: Any, params: object, many: bool, context: dict[str, Any]

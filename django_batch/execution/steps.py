@@ -59,14 +59,16 @@ class Steps:
         return [subresponse._replace(cookies=()) for subresponse in subresponses]
 
     def _group(self, step: Step) -> Sequence[Subresponse]:
-        for attempt in range(self.retries + 1):
+        retry, longest = 0, _FIRST_PAUSE
+        while True:
             with Transaction(self.conversation, self.databases) as group:
                 subresponses = drive(self._flow(step), group.perform)
-            if group.conflict is None or attempt == self.retries:
-                break
-            self.retried(subrequests=step.subrequests, attempt=attempt + 1, error=group.conflict)
-            sleep(uniform(0, _FIRST_PAUSE * 2**attempt))
-        return subresponses
+            if group.conflict is None or retry == self.retries:
+                return subresponses
+            retry += 1
+            self.retried(subrequests=step.subrequests, attempt=retry, error=group.conflict)
+            sleep(uniform(0, longest))
+            longest *= 2
 
     def _connections(self) -> Sequence[BaseDatabaseWrapper]:
         """Those of this thread. Kept, as Django looks each of them up in its context: 3 % of a plain view."""

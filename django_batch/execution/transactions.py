@@ -30,8 +30,6 @@ from django_batch.execution.statements import Statements, is_conflict
 
 logger = logging.getLogger("django_batch")
 
-_IDLE, _IN_ERROR = 0, 3  # PQTRANS_IDLE and PQTRANS_INERROR of libpq
-
 Hooks = list[tuple[set[str], Callable[[], None]]]  # as Django keeps them
 
 
@@ -146,7 +144,7 @@ class _Part:
     def check(self, subrequest: Subrequest) -> None:
         """Raise if what `subrequest` left behind could not be committed."""
         try:
-            if self.connection.needs_rollback or self.statements.rolled_back or self._is_lost():
+            if self.connection.needs_rollback or self.statements.ended(self.connection):
                 raise TransactionBroken(f"{subrequest.id!r} swallowed an error that only a rollback can end.")
             if self.statements.suspicious and self.connection.features.can_defer_constraint_checks:
                 self.connection.check_constraints()
@@ -155,20 +153,6 @@ class _Part:
         except Error as error:
             raise TransactionBroken(f"{subrequest.id!r} swallowed an error that only a rollback can end.") from error
         self.statements.accept()
-
-    def _is_lost(self) -> bool:
-        """Whether the transaction is over, or can only be rolled back, as far as that is known on this side.
-
-        What is done with the driver's own connection, such as COPY, no wrapper sees.
-        """
-        driver = self.connection.connection
-        with self.connection.wrap_database_errors:
-            if self.connection.vendor == "sqlite":
-                return not driver.in_transaction
-            if self.connection.vendor == "postgresql":
-                status = driver.info.transaction_status
-                return status == _IN_ERROR or (status == _IDLE and self.statements.executed)
-        return False
 
     def take_hooks(self) -> Hooks:
         """The `on_commit` hooks since the last call. In an outer block they stay, and wait for its end, as alone."""

@@ -1,11 +1,14 @@
 """What is noticed of the statements in a group: those that end its transaction, and the errors that mean a conflict."""
 
+from types import SimpleNamespace
+
 import psycopg
 import psycopg.errors
 import psycopg.sql
 import pymysql
 import pytest
 from django.db import DatabaseError, IntegrityError, OperationalError, connection
+from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.transaction import TransactionManagementError
 
 from django_batch.execution.statements import Statements, is_conflict
@@ -140,6 +143,33 @@ def test_any_other_error_is_no_conflict_but_suspicious(error):
 @pytest.mark.parametrize(("code", "rolled_back"), [(1213, True), (1020, True), (1205, False), (1062, False)])
 def test_error_with_which_mysql_ends_the_transaction_is_known(code, rolled_back):
     assert fail(OperationalError(code, "")).rolled_back is rolled_back
+
+
+# What libpq calls idle, active, in a transaction, in a failed one, and not connected.
+@pytest.mark.parametrize(
+    ("status", "executed", "ended"),
+    [
+        (0, False, False),
+        (0, True, True),
+        (1, True, False),
+        (2, True, False),
+        (3, False, True),
+        (3, True, True),
+        (4, True, False),
+    ],
+)
+def test_transaction_on_postgresql_has_ended_if_its_driver_says_so(status, executed, ended):
+    """Real ones are ended in `tests/test_groups.py`; here the answer of the driver is enough."""
+    postgresql = DatabaseWrapper({"NAME": "of no server"}, "postgresql")
+    postgresql.connection = SimpleNamespace(info=SimpleNamespace(transaction_status=status))
+    statements = execute("SELECT 1") if executed else Statements()
+    assert statements.ended(postgresql) is ended
+
+
+def test_transaction_on_sqlite_has_ended_if_its_driver_says_so():
+    assert not Statements().ended(connection)
+    connection.connection.rollback()
+    assert Statements().ended(connection)
 
 
 def test_accepted_conflict_is_no_reason_to_run_the_group_again():

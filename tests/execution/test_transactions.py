@@ -3,7 +3,7 @@
 import sqlite3
 
 import pytest
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.test import TestCase
 
 from django_batch.testing import BatchClient
@@ -116,6 +116,21 @@ def test_connection_that_the_driver_has_closed_fails_the_group_only(bank):
     with kept_in_mind("archive"):
         assert fates(BatchClient().batch(items)) == ["424 rolled_back", "500 transaction_broken", "201"]
     assert references() == ["single"]
+
+
+def test_connection_lost_after_the_commit_fails_nobody(bank, monkeypatch):
+    """The server has nothing to say to a driver in the same process: the wrapper fails in its place."""
+
+    def fail(autocommit):
+        if autocommit:
+            monkeypatch.undo()
+            raise OperationalError("The connection is lost.")
+
+    with kept_in_mind("archive"):
+        monkeypatch.setattr(connections["archive"], "_set_autocommit", fail)
+        assert fates(group(entry("a"), entry("b", alias="archive"))) == ["201", "201"]
+        assert not connections["archive"].connection.in_transaction
+        assert (references(), references("archive")) == (["a"], ["b"])
 
 
 def test_group_whose_transaction_cannot_be_begun_fails_before_any_view_runs(locked_archive):
