@@ -19,6 +19,7 @@ from django.core.exceptions import BadRequest
 from django.core.handlers.wsgi import LimitedStream, WSGIRequest, get_path_info
 from django.http import HttpHeaders, HttpRequest
 from django.test import RequestFactory
+from django.utils.functional import cached_property
 
 from django_batch.core.messages import Subrequest
 from django_batch.errors import HeaderNotAllowed, Malformed, MethodNotAllowed, OutsideScriptPrefix
@@ -41,8 +42,6 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 §5.5
 _LONGEST_VALUE = 8 * 2**10  # characters, as of most servers: Django may take long to read what never reached it alone
 # What only code on the server can set, as Django's and DRF's test clients do.
 _HANDED_DOWN = ("_force_auth_user", "_force_auth_token", "_dont_enforce_csrf_checks")
-
-
 _MAX_TEMPLATES = 64  # kept per batch
 
 
@@ -67,21 +66,21 @@ class SubrequestFactory(RequestFactory):
 
         `credentials` are keys of META that may differ between sub-requests. What an item sets outranks them.
         """
-        self._check_method(subrequest)
+        if subrequest.method not in self._methods:
+            raise self._method_not_allowed(subrequest)
         path, _, query = subrequest.path.partition("?")
         try:
             template = self._template(subrequest, credentials)
-            environ = template.environ | {
-                "REQUEST_METHOD": subrequest.method,
-                "PATH_INFO": self._path_info(path, subrequest),
-                "QUERY_STRING": _wsgi_text(query),
-                "CONTENT_LENGTH": str(len(subrequest.body)),
-                "wsgi.input": BytesIO(subrequest.body),
-            }
+            environ = template.environ.copy()
+            environ["REQUEST_METHOD"] = subrequest.method
+            environ["PATH_INFO"] = self._path_info(path, subrequest)
+            environ["QUERY_STRING"] = _wsgi_text(query)
         except (BadRequest, ValueError, LookupError) as error:  # of a Content-Type, or a lone surrogate
             raise Malformed(f"This request cannot be read: {error}", pointer=subrequest.pointer) from None
-        request = _lean_request(template, environ)
-        vars(request)["subrequest"] = subrequest  # by which a batch view knows it
+        environ["CONTENT_LENGTH"] = str(len(subrequest.body))
+        environ["wsgi.input"] = BytesIO(subrequest.body)
+        request = _LeanRequest(template, environ)
+        request.__dict__["subrequest"] = subrequest  # by which a batch view knows it
         return request
 
     def _template(self, subrequest: Subrequest, credentials: Mapping[str, str]) -> WSGIRequest:
@@ -94,14 +93,14 @@ class SubrequestFactory(RequestFactory):
             headers = dict(self._headers(subrequest))
             template = self.request(**{"REQUEST_METHOD": "", "wsgi.input": BytesIO(), **credentials, **headers})
             vars(template).update(self._handed_down)
+            del template._stream
             self._templates[key] = template
         return template
 
-    def _check_method(self, subrequest: Subrequest) -> None:
-        if subrequest.method not in self._methods:
-            allow = ", ".join(self._methods)
-            detail = f"The method {subrequest.method!r} is not one of {allow}."
-            raise MethodNotAllowed(detail, pointer=f"{subrequest.pointer}/method", headers={"Allow": allow})
+    def _method_not_allowed(self, subrequest: Subrequest) -> MethodNotAllowed:
+        allow = ", ".join(self._methods)
+        detail = f"The method {subrequest.method!r} is not one of {allow}."
+        return MethodNotAllowed(detail, pointer=f"{subrequest.pointer}/method", headers={"Allow": allow})
 
     def _path_info(self, path: str, subrequest: Subrequest) -> str:
         """`path` without the script prefix, as a WSGI server decodes it (PEP 3333)."""
@@ -137,24 +136,26 @@ class SubrequestFactory(RequestFactory):
         return "cannot be set by a sub-request. It is sent with the batch, or added to ALLOWED_HEADERS by the site."
 
 
-def _lean_request(template: WSGIRequest, environ: dict[str, Any]) -> WSGIRequest:
-    """`WSGIRequest(environ)`, without reading again what it has in common with `template`: a third of its cost."""
-    request = WSGIRequest.__new__(WSGIRequest)
-    path_info = environ["PATH_INFO"] or "/"
-    if not path_info.isascii() or "%" in path_info:
-        path_info = get_path_info(environ)
-    environ["PATH_INFO"] = path_info
-    vars(request).update(
-        vars(template),
-        environ=environ,
-        META=environ,
-        method=environ["REQUEST_METHOD"],
-        path_info=path_info,
-        path=template.path + path_info[1:],
-        content_params={**(template.content_params or {})},
-        _stream=LimitedStream(environ["wsgi.input"], int(environ["CONTENT_LENGTH"])),
-    )
-    return request
+class _LeanRequest(WSGIRequest):
+    """A `WSGIRequest` that has been told what it would read from its environ, and makes its stream when it is read."""
+
+    def __init__(self, template: WSGIRequest, environ: dict[str, Any]) -> None:
+        """As `WSGIRequest(environ)`, of which `template` has what does not depend on path, method and body."""
+        path_info = environ["PATH_INFO"] or "/"
+        if "%" in path_info or not path_info.isascii():
+            path_info = get_path_info(environ)
+        environ["PATH_INFO"] = path_info
+        fields = template.__dict__.copy()
+        fields["environ"] = fields["META"] = environ
+        fields["method"] = environ["REQUEST_METHOD"]
+        fields["path_info"] = path_info
+        fields["path"] = template.path + path_info[1:]
+        fields["content_params"] = {**(template.content_params or {})}
+        self.__dict__ = fields
+
+    @cached_property
+    def _stream(self) -> LimitedStream:  # type: ignore[override]  # as WSGIRequest has it
+        return LimitedStream(self.environ["wsgi.input"], int(self.environ["CONTENT_LENGTH"]))
 
 
 def _inherited(parent: HttpRequest) -> Iterator[tuple[str, object]]:
@@ -165,6 +166,7 @@ def _inherited(parent: HttpRequest) -> Iterator[tuple[str, object]]:
     for key, value in parent.META.items():
         if _SERVER_KEYS.fullmatch(key) or (key.startswith("HTTP_") and not _NOT_INHERITED.fullmatch(key)):
             yield key, value
+    yield "HTTP_ACCEPT", "application/json"  # what the parent accepts is the batch
     yield "SCRIPT_NAME", _wsgi_text(parent.META.get("SCRIPT_NAME", ""))  # Django has decoded it
     yield "wsgi.url_scheme", parent._get_scheme()  # type: ignore[attr-defined]  # of ASGI's scope, or of the environ
     yield "wsgi.errors", sys.stderr

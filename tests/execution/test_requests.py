@@ -105,8 +105,9 @@ def test_environment_of_a_subrequest_is_what_the_server_says_of_its_sender():
     assert {key: meta[key] for key in (*SERVER, *SENDER)} == {**SERVER, **SENDER}
     assert {*meta} - {*SERVER, *SENDER} == {
         *("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "CONTENT_LENGTH"),
-        *("wsgi.url_scheme", "wsgi.input", "wsgi.errors", "wsgi.version"),
+        *("HTTP_ACCEPT", "wsgi.url_scheme", "wsgi.input", "wsgi.errors", "wsgi.version"),
     }
+    assert meta["HTTP_ACCEPT"] == "application/json"
     assert (meta["REQUEST_METHOD"], meta["QUERY_STRING"], meta["CONTENT_LENGTH"]) == ("GET", "", "0")
 
 
