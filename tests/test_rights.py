@@ -43,6 +43,7 @@ from django_batch.conf import DEFAULT_ALLOWED_HEADERS
 from django_batch.decorators import batch_exempt
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView
+from example_project.bookshop.models import Author
 from example_project.settings import MIDDLEWARE
 
 pytestmark = [
@@ -131,6 +132,13 @@ def change(request: HttpRequest, what: str) -> JsonResponse:
     return JsonResponse({})
 
 
+@csrf_exempt
+def guess(request: HttpRequest) -> HttpResponse:
+    """Counts the wrong guesses in the database."""
+    Author.objects.create(name="a wrong guess")
+    return HttpResponse(status=403)
+
+
 @batch_exempt
 def exempt(request: HttpRequest) -> HttpResponse:
     return HttpResponse("reached")
@@ -198,6 +206,7 @@ urlpatterns = [
     path("shred/", Shred.as_view()),
     path("enter/<slug:name>/", enter),
     path("change/<slug:what>/", change),
+    path("guess/", guess),
     path("exempt/", exempt),
     path("exempt-async/", exempt_async),
     path("exempt-class/", Exempt.as_view()),
@@ -303,7 +312,7 @@ def authorized(value: str) -> Item:
 
 
 ME, SEEN, AUTHOR = get("/api/me/"), get("/seen/"), post("/api/authors/", {"name": "Eve"})
-NESTED, BROKEN = post("/batch/", {"requests": [ME]}), get("/api/broken/")
+NESTED, BROKEN, GUESS = post("/batch/", {"requests": [ME]}), get("/api/broken/"), post("/guess/")
 NOBODY, ADA, STAFF = (
     Sender(),
     Sender({"Authorization": "Token ada-token"}),
@@ -591,6 +600,10 @@ ATTACKS: dict[str, list[Attack]] = {
                 ("Authorization", "Token staff-token"),
             )
         ),
+        Attack(
+            [200, "unresolved_reference"],
+            [post("/api/cookies/?name=a&value=1"), get("/{0#/headers/Set-Cookie}", depends_on="0")],
+        ),
     ],
     "A batch in a batch": [
         *(refused("nested_batch", [{**NESTED, "path": url} for url in BATCHES], sender) for sender in (NOBODY, ADA)),
@@ -707,24 +720,26 @@ def readings(response: Any) -> list[object]:
     return found
 
 
-@pytest.mark.parametrize("atomic", [False, True], ids=["each", "atomic"])
+@pytest.mark.parametrize("mode", ["each", "atomic", "dry_run"])
 @pytest.mark.parametrize("name", ATTACKS)
-def test_attack_does_no_better_in_a_batch_than_alone(bookshop, caplog, subtests, name, atomic):
+def test_attack_does_no_better_in_a_batch_than_alone(bookshop, caplog, subtests, name, mode):
     caplog.set_level("DEBUG", "django_batch")
     for number, attack in enumerate(ATTACKS[name]):
-        if atomic and any("atomicity_group" in item for item in attack.items):
+        if mode == "atomic" and any("atomicity_group" in item for item in attack.items):
             continue
         with subtests.test(number=number), override_settings(**attack.site):
             bookshop()
             before = rows()
-            response = attack.sender.send_batch(attack.items, atomic=atomic)
+            response = attack.sender.send_batch(attack.items, **{mode: True} if mode != "each" else {})
             changed = rows() ^ before
             bookshop()
             if isinstance(attack.answers, list):
                 alone = attack.sender.send_alone(attack.items)
-                assert outcomes(response) == (answers_in_a_group(attack.answers) if atomic else attack.answers)
+                assert outcomes(response) == (
+                    answers_in_a_group(attack.answers) if mode == "atomic" else attack.answers
+                )
                 assert_no_better(response.json()["responses"], alone)
-                assert changed <= rows() ^ before
+                assert changed <= (set() if mode == "dry_run" else rows() ^ before)
             else:
                 assert_refused(response, attack)
                 assert not changed
@@ -734,3 +749,31 @@ def test_attack_does_no_better_in_a_batch_than_alone(bookshop, caplog, subtests,
 def test_every_attack_has_its_line_in_the_docs():
     section = DOC.read_text().partition(HEADING)[2].partition("\n## ")[0]
     assert re.findall(r"^\| (.+?) \|", section, re.MULTILINE)[2:] == [*ATTACKS]
+
+
+# What remains, as the docs have it.
+
+
+def guesses() -> int:
+    return Author.objects.filter(name="a wrong guess").count()
+
+
+@pytest.mark.parametrize("members", [{"atomic": True}, {"dry_run": True}], ids=["atomic", "dry_run"])
+def test_guess_that_is_rolled_back_is_not_counted(bookshop, members):
+    client = BatchClient()
+    assert [client.batch([GUESS])[0]["status"], guesses()] == [403, 1]
+    assert [client.batch([GUESS], **members)[0]["status"], guesses()] == [403, 1]
+
+
+@pytest.mark.parametrize("members", [{"atomic": True}, {"dry_run": True}], ids=["atomic", "dry_run"])
+def test_guess_that_is_counted_outside_of_the_atomic_databases_is_counted_always(bookshop, settings, members):
+    settings.BATCH = {"ATOMIC_DATABASES": ["archive"]}
+    assert [BatchClient().batch([GUESS], **members)[0]["status"], guesses()] == [403, 1]
+
+
+def test_throttle_counts_the_address_that_the_server_sees(bookshop):
+    tries = [get("/api/recommendations/")] * 3
+    near, far = BatchClient(REMOTE_ADDR="203.0.113.9"), BatchClient(REMOTE_ADDR="203.0.113.10")
+    assert [answer["status"] for answer in near.batch(tries)] == [200, 200, 200]
+    assert [answer["status"] for answer in far.batch(tries)] == [200, 200, 200]
+    assert [answer["status"] for answer in near.batch(tries)] == [200, 200, 429]

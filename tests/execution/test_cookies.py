@@ -113,6 +113,12 @@ def test_last_cookie_of_a_name_is_set_with_its_attributes():
     assert response.cookies["a"]["path"] == "/x"
 
 
+def test_cookies_of_one_name_for_two_paths_are_both_set():
+    response = HttpResponse()
+    set_cookies(response, [answer(("a", "1"), at="/x/"), answer(("a", "2"), at="/y/"), answer(("a", "3"), at="/x/")])
+    assert [morsel.OutputString() for morsel in response.cookies.values()] == ["a=2; Path=/y", "a=3; Path=/x"]
+
+
 DEFAULT_PATHS = [
     ("/", "/"),
     ("/x", "/"),

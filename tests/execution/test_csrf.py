@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from django.middleware.csrf import rotate_token
+from django.middleware.csrf import CSRF_SESSION_KEY, rotate_token
 from django.test import RequestFactory
 
-from django_batch.execution.csrf import CSRFToken
+from django_batch.execution.cookies import Cookies
+from django_batch.execution.csrf import CSRFToken, renew_secret, save_secret
 
 OLD, NEW, WRONG = "a" * 32, "b" * 32, "c" * 32
 MASKED = "S" * 32 + "S" * 32  # a masked token, of a secret of only a's
@@ -75,3 +76,47 @@ def test_token_of_the_batch_itself_is_left_as_it_is():
     assert CSRFToken(request).header(f"csrftoken={NEW}") == {"HTTP_X_CSRFTOKEN": NEW}
     assert renewed == request.META
     assert not hasattr(request, "csrf_processing_done")
+
+
+def renewed(parent):
+    """Its secret was renewed before the batch, as where a middleware logs in."""
+    rotate_token(parent)
+    return parent.META["CSRF_COOKIE"]
+
+
+def test_secret_that_was_renewed_before_the_batch_is_sent_to_subrequests():
+    parent, cookies = carries(OLD, OLD), Cookies(f"csrftoken={OLD}", "http://testserver/batch/")
+    secret = renewed(parent)
+    save_secret(parent, cookies)
+    assert cookies.header("/") == f"csrftoken={secret}"
+    assert parent.META["CSRF_COOKIE_NEEDS_UPDATE"]
+
+
+def test_secret_that_was_not_renewed_is_sent_as_it_was():
+    cookies = Cookies(f"csrftoken={OLD}", "http://testserver/batch/")
+    save_secret(carries(OLD, OLD), cookies)
+    assert cookies.header("/") == f"csrftoken={OLD}"
+
+
+@pytest.mark.parametrize(("kept", "expected"), [(f"csrftoken={NEW}", NEW), ("other=1", None)])
+def test_batch_sets_the_secret_that_its_client_has_now(kept, expected):
+    parent = carries(OLD, OLD)
+    secret = renewed(parent)
+    renew_secret(parent, Cookies(kept, "http://testserver/batch/"))
+    assert parent.META["CSRF_COOKIE"] == (expected or secret)
+
+
+def test_secret_in_the_session_is_found_there(settings):
+    settings.CSRF_USE_SESSIONS = True
+    parent = carries()
+    parent.session = {}
+    renewed(parent)
+    parent.session = {CSRF_SESSION_KEY: NEW}
+    renew_secret(parent, Cookies("", "http://testserver/batch/"))
+    assert parent.META["CSRF_COOKIE"] == NEW
+
+
+def test_batch_that_sets_no_secret_goes_on_setting_none():
+    parent = carries(OLD, OLD)
+    renew_secret(parent, Cookies(f"csrftoken={NEW}", "http://testserver/batch/"))
+    assert "CSRF_COOKIE" not in parent.META
