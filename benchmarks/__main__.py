@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import instructions, machine, memory, over_http, times
@@ -16,55 +17,86 @@ from benchmarks.scenarios import SCENARIOS, TIMED
 
 SUBJECTS = ("view", "floor", "batch", "alone", "client", "drf-batch-requests", "django-batch-requests")
 MEASURES = ("instructions", "times", "http", "memory")
-PEERS = ("batch", "drf-batch-requests", "django-batch-requests")
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured, unless something else is asked for. `runs` are those of each number of sub-requests."""
+
+    scenarios: Sequence[str]
+    counted: Sequence[str]  # the scenarios whose instructions are counted, which takes longest
+    subjects: Sequence[str]
+    measures: Sequence[str]
+    runs: Mapping[int, int]
+    runs_over_http: Mapping[int, int]
+
+
+WHOLE = Extent(
+    scenarios=TIMED,
+    counted=TIMED,
+    subjects=SUBJECTS,
+    measures=MEASURES,
+    runs={1: 30, 10: 30, 100: 30, 1_000: 4, 10_000: 2},
+    runs_over_http={1: 20, 10: 20, 100: 10, 1_000: 3, 10_000: 1},
+)
+QUICK = Extent(
+    scenarios=("plain", "drf", "session"),
+    counted=("plain", "drf"),
+    subjects=("floor", "batch", "alone", "drf-batch-requests"),
+    measures=("instructions", "times", "http"),
+    runs={1: 5, 10: 5, 100: 5},
+    runs_over_http={1: 5, 10: 5, 100: 3},
+)
 COUNTED = (1, 100)  # sub-requests
-RUNS = {1: 20, 10: 20, 100: 20, 1_000: 4, 10_000: 2}  # of each number of sub-requests
-RUNS_OVER_HTTP = {1: 20, 10: 20, 100: 10, 1_000: 3, 10_000: 1}
-QUICK = {1: 3, 10: 3, 100: 3}
 
 
-def arguments(given: list[str] | None = None) -> Namespace:
+def arguments(given: Sequence[str] | None = None) -> Namespace:
     """What was asked for."""
     parser = ArgumentParser("python -m benchmarks", description="Measure a batch beside all it can be compared with.")
-    parser.add_argument("--quick", action="store_true", help="about a minute: few requests, few runs, three views")
-    parser.add_argument("--only", type=_names(TIMED), metavar="VIEWS", help=f"of {','.join(TIMED)}")
-    parser.add_argument("--subjects", type=_names(SUBJECTS), metavar="WAYS", help=f"of {','.join(SUBJECTS)}")
-    parser.add_argument("--measures", type=_names(MEASURES), metavar="MEASURES", help=f"of {','.join(MEASURES)}")
+    parser.add_argument("--quick", action="store_true", help="about a minute: three views, few runs")
+    for name, known in (("only", TIMED), ("subjects", SUBJECTS), ("measures", MEASURES), ("numbers", WHOLE.runs)):
+        parser.add_argument(f"--{name}", type=_some_of(known), metavar="A,B", help=f"of {', '.join(map(str, known))}")
     parser.add_argument("--checkout", type=Path, default=ROOT, help="the folder whose django_batch is measured")
     parser.add_argument("--json", type=Path, help="write all that was measured to this file")
     parser.add_argument("--docs", type=Path, help="write the tables and the chart into this folder")
     options = parser.parse_args(given)
-    if not (options.quick or options.only or options.subjects or options.measures):
+    if not any((options.quick, options.only, options.subjects, options.measures, options.numbers)):
         options.docs = options.docs or ROOT / "docs" / "explanation"
     return options
 
 
-def _names(known: Collection[str]) -> Callable[[str], list[str]]:
-    def names(text: str) -> list[str]:
-        found = text.split(",")
-        if unknown := set(found).difference(known):
-            raise ArgumentTypeError(f"{', '.join(unknown)}: none of {', '.join(known)}")
-        return found
+def _some_of(known: Collection[str] | Collection[int]) -> Callable[[str], list]:
+    by_name = {str(each): each for each in known}
 
-    return names
+    def some(text: str) -> list:
+        names = text.split(",")
+        if unknown := set(names).difference(by_name):
+            raise ArgumentTypeError(f"{', '.join(unknown)}: none of {', '.join(by_name)}")
+        return [by_name[name] for name in names]
+
+    return some
 
 
 def measure(options: Namespace, place: Site) -> Iterator[dict]:
     """One record after another. What cannot be measured here is skipped, and says so."""
-    asked_for = options.only or (("plain", "drf", "session") if options.quick else TIMED)
-    scenarios = [name for name in asked_for if SCENARIOS[name].database in place.databases]
+    extent = QUICK if options.quick else WHOLE
+    scenarios = [name for name in options.only or extent.scenarios if SCENARIOS[name].database in place.databases]
     in_sqlite = [name for name in scenarios if SCENARIOS[name].database == "sqlite"]
-    subjects = options.subjects or SUBJECTS
-    measures = options.measures or MEASURES
+    subjects = options.subjects or extent.subjects
+    measures = options.measures or extent.measures
     if "instructions" in measures and _installed(instructions.available(), "valgrind"):
-        counted = ("floor", "batch", "alone") if options.quick and not options.subjects else subjects
-        yield from instructions.measure(place, in_sqlite, counted, COUNTED)
+        counted = [name for name in in_sqlite if options.only or name in extent.counted]
+        yield from instructions.measure(place, counted, subjects, options.numbers or COUNTED)
     if "times" in measures:
-        yield from times.measure(place, scenarios, subjects, QUICK if options.quick else RUNS)
+        yield from times.measure(place, scenarios, subjects, _selected(extent.runs, options.numbers))
     if "http" in measures and _installed(over_http.available(), "gunicorn"):
-        yield from over_http.measure(place, in_sqlite, QUICK if options.quick else RUNS_OVER_HTTP)
+        yield from over_http.measure(place, in_sqlite, _selected(extent.runs_over_http, options.numbers))
     if "memory" in measures:
-        yield from memory.measure(place, [name for name in subjects if name in (PEERS[:1] if options.quick else PEERS)])
+        yield from memory.measure(place, subjects)
+
+
+def _selected(runs: Mapping[int, int], numbers: Collection[int] | None) -> dict[int, int]:
+    return {n: runs.get(n, 1) for n in numbers} if numbers else dict(runs)
 
 
 def _installed(available: bool, name: str) -> bool:
@@ -73,11 +105,11 @@ def _installed(available: bool, name: str) -> bool:
     return available
 
 
-def main() -> None:
+def main(given: Sequence[str] | None = None) -> None:
     """Measure, print, and write what is to be written."""
-    options = arguments()
+    options = arguments(given)
     described = machine.describe()
-    with site(options.checkout) as place:
+    with site(options.checkout, postgresql="postgresql" in (options.only or WHOLE.scenarios)) as place:
         records = list(measure(options, place))
     if options.json:
         options.json.write_text(json.dumps(records, indent=1))

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from benchmarks.processes import Site
 
 FEW, MANY = 100, 10_000
+_BATCHES = ("batch", "drf-batch-requests", "django-batch-requests")
+_WAYS = (("memory", True), ("resident", False))  # of measuring, and whether tracemalloc does it
 _LARGE = 100  # bodies of 1 MiB, in and out
 
 
@@ -19,13 +21,13 @@ def measure(site: Site, subjects: Sequence[str]) -> Iterator[dict]:
 
     Each is measured by tracemalloc, and as the growth of the process without it, which counts what is lost in gaps too.
     """
-    for name in subjects:
-        for measure, traced in (("memory", True), ("resident", False)):
+    for name in (name for name in _BATCHES if name in subjects):
+        for measure, traced in _WAYS:
             few, bodies = site.call("memory", "peak", scenario="drf", name=name, n=FEW, traced=traced)
             many, more_bodies = site.call("memory", "peak", scenario="drf", name=name, n=MANY, traced=traced)
             value = (many - few - (more_bodies - bodies)) / (MANY - FEW)
             yield {"scenario": "drf", "subject": name, "n": MANY, "measure": measure, "value": value}
-    for measure, traced in (("memory", True), ("resident", False)):
+    for measure, traced in _WAYS:
         peak_, bodies = site.call("memory", "peak", scenario="large", name="batch", n=_LARGE, traced=traced)
         yield {"scenario": "large", "subject": "batch", "n": _LARGE, "measure": measure, "value": peak_ / bodies}
 

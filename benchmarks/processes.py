@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,12 +57,12 @@ class Site:
 
 
 @contextmanager
-def site(checkout: Path) -> Iterator[Site]:
+def site(checkout: Path, *, postgresql: bool = False) -> Iterator[Site]:
     """A site for the django_batch of `checkout`, with its rows. It is gone afterwards."""
     with TemporaryDirectory(prefix="benchmarks-") as folder:
         made = Site(checkout.resolve(), Path(folder))
         made.call("database", "create", database=str(made.rows))
-        with _postgresql(made):
+        with _postgresql(made) if postgresql else nullcontext():
             yield made
 
 
