@@ -36,6 +36,7 @@ def kept_in_mind(alias: str) -> Iterator[None]:
     try:
         yield
     finally:
+        connection.connection.close()
         connection.connection = None
         connection.ensure_connection()
         copy.backup(connection.connection)
