@@ -1,12 +1,17 @@
+# make bench   what a batch costs, and what else would (ARGS=--quick: in about a minute)
 # make demo    the example site, answering batches (ARGS=--once: show one exchange and stop)
 # make test    the tests, with their coverage
 #
-# Both need Python 3.11 or newer and nothing else; PYTHON=/path/to/python chooses one.
+# They need Python 3.11 or newer and nothing else; PYTHON=/path/to/python chooses one.
 
 PYTHONS = $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python ~/.pyenv/versions/*/bin/python)
 SUITABLE = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: demo test
+.PHONY: bench demo test
+
+bench: .venv/installed
+	@.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@.venv/bin/python -m benchmarks $(ARGS)
 
 demo: .venv/installed
 	@.venv/bin/python -m example_project.demo $(ARGS)

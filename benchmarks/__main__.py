@@ -84,12 +84,12 @@ def measure(options: Namespace, place: Site) -> Iterator[dict]:
     in_sqlite = [name for name in scenarios if SCENARIOS[name].database == "sqlite"]
     subjects = options.subjects or extent.subjects
     measures = options.measures or extent.measures
-    if "instructions" in measures and _installed(instructions.available(), "valgrind"):
+    if "instructions" in measures and machine.has_valgrind():
         counted = [name for name in in_sqlite if options.only or name in extent.counted]
         yield from instructions.measure(place, counted, subjects, options.numbers or COUNTED)
     if "times" in measures:
         yield from times.measure(place, scenarios, subjects, _selected(extent.runs, options.numbers))
-    if "http" in measures and _installed(over_http.available(), "gunicorn"):
+    if "http" in measures and machine.has("gunicorn"):
         yield from over_http.measure(place, in_sqlite, _selected(extent.runs_over_http, options.numbers))
     if "memory" in measures:
         yield from memory.measure(place, subjects)
@@ -99,17 +99,13 @@ def _selected(runs: Mapping[int, int], numbers: Collection[int] | None) -> dict[
     return {n: runs.get(n, 1) for n in numbers} if numbers else dict(runs)
 
 
-def _installed(available: bool, name: str) -> bool:
-    if not available:
-        sys.stderr.write(f"{name} is not installed: skipped what is measured with it.\n")
-    return available
-
-
 def main(given: Sequence[str] | None = None) -> None:
     """Measure, print, and write what is to be written."""
     options = arguments(given)
-    described = machine.describe()
-    with site(options.checkout, postgresql="postgresql" in (options.only or WHOLE.scenarios)) as place:
+    asked_for = options.only or (QUICK if options.quick else WHOLE).scenarios
+    with site(options.checkout, postgresql="postgresql" in asked_for) as place:
+        wanted = {SCENARIOS[name].database for name in asked_for}
+        described = machine.describe([*machine.missing(), *sorted(wanted.difference(place.databases))])
         records = list(measure(options, place))
     if options.json:
         options.json.write_text(json.dumps(records, indent=1))

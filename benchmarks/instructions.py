@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,11 +19,6 @@ from benchmarks.processes import Site
 
 _WARM_UP = 20  # runs: after that many, Python has specialized its bytecode
 _TOTALS = re.compile(r"^totals: (\d+)$", re.MULTILINE)
-
-
-def available() -> bool:
-    """Whether valgrind is installed."""
-    return all(map(shutil.which, ("valgrind", "callgrind_control")))
 
 
 def measure(site: Site, scenarios: Sequence[str], subjects: Sequence[str], numbers: Sequence[int]) -> Iterator[dict]:
@@ -74,7 +68,7 @@ def count(scenario: str, subjects: Sequence[str], numbers: Sequence[int]) -> lis
         for n in numbers:
             repetitions = max(1, _WARM_UP // n)
             for _ in range(repetitions):
-                check(subject, each, n)
+                check(subject, each, min(n, _WARM_UP))
             prepared = [subject.prepare(each, n) for _ in range(repetitions)]
             gc.collect()
             os.getppid()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -20,9 +21,25 @@ _PACKAGES = (
 )
 
 
-def describe() -> str:
-    """Versions, and the kind of machine, in a sentence each."""
-    return "\n".join(_sentences())
+def describe(without: Sequence[str] = ()) -> str:
+    """Versions, the kind of machine, and what was skipped for want of something."""
+    return "\n".join([*_sentences(), *([f"Skipped, for want of it: {', '.join(without)}."] if without else [])])
+
+
+def missing() -> list[str]:
+    """What is not installed, so that what is measured with it is skipped."""
+    packages = [name for name in _PACKAGES if not _version(name)]
+    return packages if has_valgrind() else [*packages, "valgrind"]
+
+
+def has_valgrind() -> bool:
+    """Whether instructions can be counted."""
+    return all(map(shutil.which, ("valgrind", "callgrind_control")))
+
+
+def has(package: str) -> bool:
+    """Whether `package` is installed."""
+    return _version(package) is not None
 
 
 def _sentences() -> Iterator[str]:

@@ -14,7 +14,6 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
@@ -27,11 +26,6 @@ _CONNECTIONS = 8
 _OPTIONS = (
     f"--worker-class gthread --workers 1 --threads {_CONNECTIONS} --keep-alive 600 --timeout 600 --log-level error"
 )
-
-
-def available() -> bool:
-    """Whether gunicorn is installed."""
-    return find_spec("gunicorn") is not None
 
 
 @dataclass(frozen=True)

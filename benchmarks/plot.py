@@ -12,8 +12,9 @@ _COLOURS = {"batch": "#2f81f7", "alone": "#8b949e", "drf-batch-requests": "#bf6f
 _NAMES = {"batch": "in a batch", "alone": "alone", "drf-batch-requests": "drf-batch-requests"}
 _TEXT = "#7a828b"
 _N = 100
-_LEFT, _WIDTH, _BAR, _GAP = 200, 460, 13, 14  # pixels
+_LEFT, _WIDTH, _BAR, _GAP = 220, 460, 13, 14  # pixels
 _WIDEST = 4.0  # times the floor: a longer bar is cut, its number says how long it is
+_SCALE = _WIDTH / _WIDEST
 
 Groups = Mapping[str, Mapping[str, float]]  # title -> subject -> times the floor
 
@@ -31,8 +32,7 @@ def groups(results: Results) -> Groups:
 def plot(found: Groups) -> str:
     """The chart."""
     bars = list(_bars(found))
-    height = 50 + sum(len(group) * _BAR + _GAP for group in found.values())
-    scale = _WIDTH / _WIDEST
+    height = 54 + sum(len(group) * _BAR + _GAP for group in found.values())
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_LEFT + _WIDTH + 60} {height}" role="img"'
@@ -40,8 +40,8 @@ def plot(found: Groups) -> str:
             f"<title>Time of one of {_N} requests, as a multiple of the floor</title>",
             *_legend(),
             *bars,
-            f'<path d="M{_LEFT + scale:.0f} 30V{height - 10}" stroke="{_TEXT}" stroke-dasharray="3 3"/>',
-            f'<text x="{_LEFT + scale:.0f}" y="{height}" text-anchor="middle" font-size="11">the floor</text>',
+            f'<path d="M{_LEFT + _SCALE:.0f} 30V{height - 18}" stroke="{_TEXT}" stroke-dasharray="3 3"/>',
+            f'<text x="{_LEFT + _SCALE:.0f}" y="{height - 6}" text-anchor="middle" font-size="11">the floor</text>',
             "</svg>\n",
         ]
     )
@@ -60,8 +60,9 @@ def _bars(found: Groups) -> Iterator[str]:
         middle = y + len(group) * _BAR / 2 + 4
         yield f'<text x="{_LEFT - 10}" y="{middle:.0f}" text-anchor="end">{escape(title)}</text>'
         for subject, ratio in group.items():
-            width = min(ratio, _WIDEST) * _WIDTH / _WIDEST
+            width = min(ratio, _WIDEST) * _SCALE
+            after = max(width, _SCALE) + 5  # past the line that marks the floor
             yield f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR - 2}" fill="{_COLOURS[subject]}"/>'
-            yield f'<text x="{_LEFT + width + 5:.1f}" y="{y + _BAR - 3}" font-size="11">{ratio:.2f}</text>'
+            yield f'<text x="{_LEFT + after:.1f}" y="{y + _BAR - 3}" font-size="11">{ratio:.2f}</text>'
             y += _BAR
         y += _GAP

@@ -28,7 +28,7 @@ def report(results: Results, machine: str) -> str:
 def _budget(results: Results) -> Iterator[str]:
     rows = [_judgement(bound, ratio) for bound, ratio in judged(results)]
     if rows:
-        yield from ["## Budget", "", *_table(("", "at most", "measured", ""), rows), ""]
+        yield from ["### Budget", "", *_table(("", "at most", "measured", ""), rows), ""]
 
 
 def _judgement(bound: Bound, ratio: float) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ def _measures(results: Results) -> Iterator[str]:
         found = {key[:3]: value for key, value in results.items() if key[3] == measure}
         if found:
             lines = _memory(found) if measure in _MEMORY else _by_subject(found)
-            yield from [f"## {title}", "", *lines, ""]
+            yield from [f"### {title}", "", *lines, ""]
 
 
 def _by_subject(found: dict[tuple[str, str, int], float]) -> list[str]:

@@ -1,0 +1,64 @@
+"""The benchmarks measure and report. What they find is no test: it depends on the machine."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.__main__ import arguments, main
+from benchmarks.budget import BUDGET, judged
+from benchmarks.plot import plot
+from benchmarks.report import report
+from benchmarks.times import spread
+
+
+def test_smallest_measurement_is_printed_and_written(tmp_path, capsys) -> None:
+    found = tmp_path / "found.json"
+    chosen = ["--quick", "--only=plain", "--subjects=floor,batch", "--measures=times", "--numbers=1"]
+
+    main([*chosen, f"--json={found}", f"--docs={tmp_path}"])
+
+    records = json.loads(found.read_text())
+    assert {(record["subject"], record["measure"]) for record in records} == {
+        ("floor", "minimum"),
+        ("floor", "median"),
+        ("batch", "minimum"),
+        ("batch", "median"),
+    }
+    assert all(record["value"] > 0 for record in records)
+    assert "| plain view | 1 |" in capsys.readouterr().out
+    assert "| plain view | 1 |" in (tmp_path / "performance_tables.inc").read_text()
+
+
+@pytest.mark.parametrize(("factor", "judgement"), [(0.99, "ok"), (1.01, "over")])
+def test_ratio_is_judged_by_its_bound(factor: float, judgement: str) -> None:
+    bound = BUDGET[0]
+    results = {bound.measured: bound.target * factor * 500, bound.against: 500.0}
+    assert f"| {bound.title} | 1.160 | {bound.target * factor:.3f} | {judgement} |" in report(results, "A machine.")
+
+
+def test_ratio_of_which_half_is_missing_is_not_judged() -> None:
+    assert list(judged({BUDGET[0].measured: 1.0})) == []
+
+
+def test_runs_of_different_numbers_are_spread_over_the_whole_time() -> None:
+    assert spread({1: 4, 100: 2}) == [1, 100, 1, 1, 100, 1]
+
+
+@pytest.mark.parametrize(("given", "writes"), [([], True), (["--quick"], False), (["--only=drf"], False)])
+def test_only_a_whole_measurement_changes_the_documentation(given: list[str], writes: bool) -> None:
+    assert bool(arguments(given).docs) is writes
+
+
+def test_unknown_view_is_refused_with_those_there_are(capsys) -> None:
+    with pytest.raises(SystemExit):
+        arguments(["--only=drv"])
+    assert "drv: none of plain, drf, list" in capsys.readouterr().err
+
+
+def test_bar_that_is_too_long_is_cut_but_keeps_its_number() -> None:
+    chart = plot({"A view": {"batch": 1.0, "alone": 9.0}})
+    assert 'width="115.0"' in chart
+    assert 'width="460.0"' in chart
+    assert ">9.00<" in chart
