@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from functools import cache
 
 import pytest
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.db.backends.postgresql.psycopg_any import IsolationLevel
 from hypothesis import given
 from hypothesis import strategies as st
@@ -194,6 +194,17 @@ def test_connection_lost_after_the_commit_fails_nobody(server):
     answers = BatchClient().batch([{**item, "atomicity_group": "g"} for item in items] + [entry("c", alias=server)])
     assert fates(answers) == ["201", "201", "201"]
     assert committed(server) == ["a", "b", "a-hook-en", "c"]
+
+
+@pytest.mark.parametrize("server", ["mariadb"], indirect=True)
+def test_connection_lost_after_a_rollback_is_made_anew_before_the_retry(server, monkeypatch, retries, settings):
+    settings.BATCH = {"ATOMIC_RETRIES": 1}
+    monkeypatch.setattr(mishaps, "conflicts", [OperationalError(1213, "Deadlock found")])
+    answers = BatchClient().batch([entry("a", alias=server), entry("b", "conflict_lost", alias=server)], atomic=True)
+    assert fates(answers) == ["201", "201"]
+    assert len(retries) == 1
+    assert fates(BatchClient().batch([entry("c", alias=server)], atomic=True)) == ["201"]
+    assert committed(server) == ["a", "b", "c"]
 
 
 def test_server_that_goes_away_fails_all_until_it_is_back(server):

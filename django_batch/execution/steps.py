@@ -45,8 +45,7 @@ class Steps:
         try:
             return self._group(step) if step.atomic else drive(self._flow(step), self.conversation.perform)
         finally:
-            for connection in self._connections():
-                _mend(connection)
+            self._mend_connections()
 
     def rehearse(self, step: Step) -> Sequence[Subresponse]:
         """The subresponses of `step` in a dry run, in a savepoint that keeps what it breaks from those after it."""
@@ -66,9 +65,14 @@ class Steps:
             if group.conflict is None or retry == self.retries:
                 return subresponses
             retry += 1
+            self._mend_connections()
             self.retried(subrequests=step.subrequests, attempt=retry, error=group.conflict)
             sleep(uniform(0, longest))
             longest *= 2
+
+    def _mend_connections(self) -> None:
+        for connection in self._connections():
+            _mend(connection)
 
     def _connections(self) -> Sequence[BaseDatabaseWrapper]:
         """Those of this thread. Kept, as Django looks each of them up in its context: 3 % of a plain view."""

@@ -295,14 +295,18 @@ def lose_unseen(alias: str, reference: str) -> HttpResponse:
 @mishap
 def lose_after_commit(alias: str, reference: str) -> HttpResponse:
     """The server ends the connection as soon as it has committed."""
+    _lose_after(alias, "commit")
+    return created()
+
+
+def _lose_after(alias: str, ending: str) -> None:
     driver = connections[alias].connection
 
-    def commit() -> None:
-        type(driver).commit(driver)
-        lose_unseen(alias, reference)
+    def end() -> None:
+        getattr(type(driver), ending)(driver)
+        lose_unseen(alias, "")
 
-    driver.commit = commit
-    return created()
+    setattr(driver, ending, end)
 
 
 def execute_elsewhere(alias: str, statement: str) -> None:
@@ -344,6 +348,14 @@ def conflict(alias: str, reference: str) -> HttpResponse:
     with connections[alias].execute_wrapper(say):
         Entry.objects.using(alias).count()
     return created()
+
+
+@mishap
+def conflict_lost(alias: str, reference: str) -> HttpResponse:
+    """Another transaction is in the way, and the server ends the connection as soon as it has rolled back."""
+    if conflicts:
+        _lose_after(alias, "rollback")
+    return conflict(alias, reference)
 
 
 @mishap
