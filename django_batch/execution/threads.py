@@ -45,7 +45,8 @@ class _Team:
         self._run = run
         self._perform = perform
         self._changed = Condition()
-        self._in_progress = 0
+        self._in_progress = 0  # steps
+        self._helping = 0  # threads that have not given back their connections
         self._finished: list[Sequence[Subresponse]] = []
         self._error: BaseException | None = None
 
@@ -65,17 +66,23 @@ class _Team:
 
     def _work(self, surroundings: Callable[[], None]) -> None:
         surroundings()
+        with self._changed:
+            self._helping += 1
         try:
             while step := self._next_step():
                 self._do(step)
         finally:
             connections.close_all()
             caches.close_all()
+            with self._changed:
+                self._helping -= 1
+                self._changed.notify_all()
 
     def _next_step(self) -> Step | None:
         """A step that may start, as soon as there is one; None when the run is over."""
         with self._changed:
             while not (steps := self._run.start()) and self._in_progress:
+                _give_pooled_back()
                 self._changed.wait()
             self._in_progress += len(steps)
             return steps[0] if steps else None
@@ -99,10 +106,10 @@ class _Team:
         return reports
 
     def _stop(self) -> None:
-        """Start nothing more, and wait for what is in progress."""
+        """Start nothing more, and wait for what is in progress, until nobody holds a connection for this batch."""
         with self._changed:
             self._run.stopped = True
-            self._changed.wait_for(lambda: not self._in_progress)
+            self._changed.wait_for(lambda: not self._in_progress and not self._helping)
 
 
 def _surroundings() -> Callable[[], None]:
@@ -133,6 +140,13 @@ def _pool_sizes() -> Iterator[int]:
     for connection in connections.all():
         if pool := getattr(connection, "pool", None):
             yield pool.max_size
+
+
+def _give_pooled_back() -> None:
+    """Keep no connection while waiting: another batch, on its own thread, may wait for that very one."""
+    for connection in connections.all(initialized_only=True):
+        if getattr(connection, "pool", None):
+            connection.close()
 
 
 @cache
