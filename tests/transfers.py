@@ -82,12 +82,15 @@ def run(database: Mapping[str, Any], *, seconds: float, clients: int, kill: bool
         create_tables(ALIAS)
         open_accounts(ALIAS, names=CUSTOMERS, balance=OPENING_BALANCE)
         connections[ALIAS].close()  # or it would be killed with the others
-        with served(database, report) as port, killed(report) if kill else nullcontext():
+        with served(database, report) as port, ThreadPoolExecutor(clients) as pool:
             send([get("total/")], port)  # whoever answers has started
             until = monotonic() + seconds
-            with ThreadPoolExecutor(clients) as pool:
+            with killed(report) if kill else nullcontext():
                 for seen in pool.map(lambda number: transfer_until(until, port), range(clients)):
                     report.add(seen)
+            for answers in pool.map(lambda number: send([get("total/")], port), range(5 * PROCESSES * THREADS)):
+                if answers[0]["status"] != 200:
+                    report.wrongs.append("a thread has not got over it")
         audit(report)
     return report
 
