@@ -57,11 +57,7 @@ BUDGET = (
     _over_floor("session", "minimum", 0.25),
     _over_floor("postgresql", "minimum", 0.25),
     _over_floor("token", "minimum", 0.60),
-    *(
-        _over_http(scenario, n, target)
-        for scenario in ("plain", "drf", "session")
-        for n, target in ((10, 0.25), (100, 0.15))
-    ),
+    *(_over_http(scenario, n, target) for scenario in ("plain", "session") for n, target in ((10, 0.25), (100, 0.15))),
     Bound(
         "drf: time of a sub-request among 10,000, over one among 100",
         1.05,

@@ -12,6 +12,12 @@ from django.db import connection
 from benchmarks.scenarios import SESSION_KEY, TOKEN
 
 
+def connect() -> None:
+    """Reach the server. Raises whatever is in the way."""
+    with connection._nodb_cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
 def create() -> None:
     """Make this process's database, its tables and their rows."""
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, get_user_model

@@ -36,7 +36,7 @@ class Site:
         """Of a process that uses `database`."""
         return {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
             "PYTHONHASHSEED": "0",
             "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
             "BENCHMARKS_CHECKOUT": str(self.checkout),
@@ -71,13 +71,14 @@ def _postgresql(made: Site) -> Iterator[None]:
     """Rows on a server too, if there is one."""
     name = f"benchmarks_{os.getpid()}"
     try:
-        made.call("database", "create", database=name)
+        made.call("database", "connect", database=name)
     except RuntimeError as error:
-        sys.stderr.write(f"PostgreSQL: skipped. {str(error).splitlines()[-1]}\n")
+        sys.stderr.write(f"PostgreSQL is skipped: {str(error).splitlines()[-1]}\n")
         yield
         return
     made.databases["postgresql"] = name
     try:
+        made.call("database", "create", database=name)
         yield
     finally:
         made.call("database", "drop", database=name)

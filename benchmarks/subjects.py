@@ -28,7 +28,6 @@ class Subject:
     `skips` are scenarios that it cannot answer.
     """
 
-    title: str
     prepare: Callable[[Scenario, int], Any]
     run: Callable[[Any], Any]
     statuses: Callable[[Any], Iterable[int]]
@@ -125,27 +124,25 @@ def _read(name: str, wrapped: str | None = None) -> Callable[[bytes], list[int]]
 
 
 SUBJECTS = {
-    "view": Subject("bare view", _views, _view, list),
-    "floor": Subject("floor: `get_response`", _requests, _floor, list),
-    "batch": Subject("batch", _prepare_batch, _content, _read("status", "responses")),
-    "alone": Subject("alone", environs, _alone, list),
-    "client": Subject(
-        "`django.test.Client`", lambda scenario, n: (Client(**scenario.headers), scenario, n), _client, list
-    ),
+    "view": Subject(_views, _view, list),
+    "floor": Subject(_requests, _floor, list),
+    "batch": Subject(_prepare_batch, _content, _read("status", "responses")),
+    "alone": Subject(environs, _alone, list),
+    "client": Subject(lambda scenario, n: (Client(**scenario.headers), scenario, n), _client, list),
 }
 if peers.DRF_BATCH_REQUESTS:
-    SUBJECTS["drf-batch-requests"] = Subject("drf-batch-requests", _drf_batch_requests, _content, _read("code"))
+    SUBJECTS["drf-batch-requests"] = Subject(_drf_batch_requests, _content, _read("code"))
 if peers.DJANGO_BATCH_REQUESTS:  # it calls the views without their middlewares, so nobody is logged in
     SUBJECTS["django-batch-requests"] = Subject(
-        "django-batch-requests", _django_batch_requests, _content, _read("status_code"), skips=("session", "postgresql")
+        _django_batch_requests, _content, _read("status_code"), skips=("session", "postgresql")
     )
 
 
 def check(subject: Subject, scenario: Scenario, n: int) -> None:
-    """Run `subject` once, and see that all of it was answered with success."""
+    """Run `subject` once. Raises `AssertionError` if not all of it was answered with success."""
     statuses = list(subject.statuses(subject.run(subject.prepare(scenario, n))))
     expected = [201 if scenario.name == "create" else 200] * n
-    assert statuses == expected, f"{subject.title}, {scenario.title}: {statuses[:10]}"
+    assert statuses == expected, f"{subject.prepare.__name__}, {scenario.title}: {statuses[:10]}"
 
 
 def pairs(scenarios: Iterable[str], subjects: Iterable[str]) -> Iterator[tuple[Scenario, str, Subject]]:
