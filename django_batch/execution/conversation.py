@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextvars import Context, copy_context
 from copy import copy
+from dataclasses import dataclass
 from http.cookies import Morsel
 from threading import RLock
 from time import perf_counter
@@ -25,8 +26,15 @@ from django_batch.execution.cookies import Cookies, cookies_of
 from django_batch.execution.csrf import CSRFToken, renew_secret, save_secret
 from django_batch.execution.handler import get_response
 from django_batch.execution.requests import SubrequestFactory
-from django_batch.execution.responses import body_of, close, headers_of
+from django_batch.execution.responses import body_of, close, headers_of, too_large
 from django_batch.execution.sessions import forget_cached, renew_session, save_session
+
+
+@dataclass
+class _Room:
+    """How many bytes the bodies of one batch may still have, on all of its branches."""
+
+    left: int
 
 
 class Conversation:
@@ -45,8 +53,8 @@ class Conversation:
         self._url = parent.build_absolute_uri(parent.path)
         self._cookies = Cookies(parent.META.get("HTTP_COOKIE", ""), self._url)
         self._csrf_token = CSRFToken(parent)
-        self._max_size = max_response_size
-        self._size = 0  # bytes of all bodies so far
+        self._room = _Room(max_response_size)
+        self._size = 0  # bytes of the bodies so far
         self._modified_sessions: list[SessionBase] = []
         self._lock = RLock()  # sub-requests may be answered on several threads
         caches.all()  # one that is first used in a copy of the context would be made anew in each
@@ -71,7 +79,6 @@ class Conversation:
             branch = copy(self)
             branch._cookies = self._cookies.copy()
             branch._size = 0
-            branch._max_size = self._max_size - self._size
             branch._modified_sessions = []
             return branch
 
@@ -85,6 +92,9 @@ class Conversation:
 
     def forget(self) -> None:
         """Leave nothing behind of what was rolled back."""
+        with self._lock:
+            self._room.left += self._size
+            self._size = 0
         for session in self._modified_sessions:
             forget_cached(session)
 
@@ -97,7 +107,8 @@ class Conversation:
         start = perf_counter()
         if subrequest.references:  # what they were filled in with has yet to be looked at
             subrequest = subrequest._replace(path=local_path(subrequest.path, base=self._url))
-        cookie = self._cookies.header(subrequest.path)
+        with self._lock:
+            cookie = self._cookies.header(subrequest.path)
         credentials = {"HTTP_COOKIE": cookie, **self._csrf_token.header(cookie)} if cookie else {}
         request = self._factory.build(subrequest, credentials=credentials)
         response = get_response(request)
@@ -110,21 +121,27 @@ class Conversation:
         finally:
             close(response)
         cookies = cookies_of(response, subrequest.path)
-        self._learn(request, cookies, len(body))
+        if not self._learn(request, cookies, len(body)):
+            body, error = b"", too_large()
         return Subresponse(
             subrequest, response.status_code, headers_of(response), body, cookies, error, perf_counter() - start
         )
 
     def _body(self, request: HttpRequest, response: HttpResponseBase) -> tuple[bytes, BodyTooLarge | None]:
         try:
-            return body_of(request, response, limit=self._max_size - self._size), None
+            return body_of(request, response, limit=self._room.left), None
         except BodyTooLarge as error:
             return b"", error.with_traceback(None)  # whose frames hold what was read
 
-    def _learn(self, request: HttpRequest, cookies: Collection[Morsel[str]], size: int) -> None:
+    def _learn(self, request: HttpRequest, cookies: Collection[Morsel[str]], size: int) -> bool:
+        """Whether a body of `size` still fits, now that others may have been read at the same time."""
         session = getattr(request, "session", None)
         with self._lock:
-            self._size += size
             self._cookies.take(cookies)
             if session is not None and session.modified:
                 self._modified_sessions.append(session)
+            if size > self._room.left:
+                return False
+            self._room.left -= size
+            self._size += size
+            return True

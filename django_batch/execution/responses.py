@@ -40,7 +40,7 @@ def body_of(request: HttpRequest, response: HttpResponseBase, *, limit: int) -> 
     if bodiless:
         return b""
     if len(body) > limit:
-        raise _too_large()
+        raise too_large()
     return body
 
 
@@ -66,11 +66,12 @@ class _Content(BytesIO):
         if self._limit is None:
             return
         if self.tell() + len(chunk) > self._limit:
-            raise _too_large()
+            raise too_large()
         self.write(chunk)
 
 
-def _too_large() -> BodyTooLarge:
+def too_large() -> BodyTooLarge:
+    """The error that stands for a body past the limit."""
     return BodyTooLarge("This body and those before it are past MAX_RESPONSE_SIZE. Send the request alone.")
 
 
