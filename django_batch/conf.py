@@ -75,8 +75,10 @@ def _are_strings(value: object) -> bool:
 
 
 def _are_aliases(value: object) -> bool:
-    aliases = set(connections)
-    return value is None or (isinstance(value, Collection) and _are_strings(value) and aliases.issuperset(value))
+    if value is None:
+        return True
+    # None at all would make a group of what nothing rolls back.
+    return isinstance(value, Collection) and len(value) > 0 and _are_strings(value) and {*connections}.issuperset(value)
 
 
 def _is_a(base: type) -> Callable[[object], bool]:
@@ -106,7 +108,7 @@ ALLOWED_HEADERS = Setting[Collection[str]](  # that a sub-request may set
     "ALLOWED_HEADERS", DEFAULT_ALLOWED_HEADERS, "a list of header names", _are_strings
 )
 ATOMIC_DATABASES = Setting[Collection[str] | None](  # aliases that the transaction of a group spans; None: all
-    "ATOMIC_DATABASES", None, "None, or a list of aliases of DATABASES", _are_aliases
+    "ATOMIC_DATABASES", None, "None, or a list of at least one of the aliases of DATABASES", _are_aliases
 )
 ATOMIC_RETRIES = Setting(  # times a group is run again after a deadlock or a serialization failure
     "ATOMIC_RETRIES", 0, "a whole number, 0 or more", _is_number(0)
