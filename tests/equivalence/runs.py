@@ -1,0 +1,74 @@
+"""The two runs that the law compares, each on a site that is as it was in the beginning."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from django_batch.errors import BatchExempt, NestedBatch
+
+from .calls import TOKEN
+from .client import JSON, Answer, Call, Client
+from .differences import begins_with_a_batch, refusal_of
+from .senders import Sender, connect
+from .sites import Site, serving
+from .traces import traces
+from .wire import read_answers, write_batch
+
+# What a batch says of itself as a message, and what is not said of the requests in it.
+OF_THE_BATCH = {
+    "Content-Type": JSON,
+    "Accept": "text/html",
+    "Accept-Encoding": "gzip",
+    "Idempotency-Key": "batch",
+    "If-None-Match": "*",
+    "Prefer": "return=minimal",
+    "Range": "bytes=0-1",
+}
+NOTHING = Call("GET", "/nothing/is/here/")
+
+How = Callable[[Client, Site, Sender, Sequence[Call]], list[Answer]]
+
+
+def alone(client: Client, site: Site, sender: Sender, calls: Sequence[Call]) -> list[Answer]:
+    """The answers to `calls`, sent one after another."""
+    if begins_with_a_batch(site, sender):
+        client.exchange("POST", site.batch_path, {"Content-Type": JSON}, b"[]")
+    return [_send(client, call) for call in calls]
+
+
+def _send(client: Client, call: Call) -> Answer:
+    refusal = refusal_of(call)
+    if refusal is None:
+        return client.send(replace(call, headers={"Accept": JSON, **call.headers}))  # as in a batch, by default
+    if refusal in (NestedBatch, BatchExempt):  # which know the view, so that the middleware has been gone through
+        client.send(NOTHING)
+    return Answer(refusal.status, {}, refusal.code.encode())
+
+
+def in_a_batch(client: Client, site: Site, sender: Sender, calls: Sequence[Call]) -> list[Answer]:
+    """The answers to `calls`, sent as one batch."""
+    content = write_batch(calls, prefix=site.prefix)
+    answer = client.exchange("POST", site.batch_path, OF_THE_BATCH, content)
+    assert answer.status == 207, answer
+    return [_told(call, told) for call, told in zip(calls, read_answers(answer.body), strict=True)]
+
+
+def _told(call: Call, answer: Answer) -> Answer:
+    return Answer(answer.status, {}, json.loads(answer.body)["code"].encode()) if refusal_of(call) else answer
+
+
+def run(how: How, site: Site, sender: Sender, calls: Sequence[Call], *, folder: Path) -> dict[str, Any]:
+    """The traces of `calls`, where they are sent in this way. `folder` is for the files of the site."""
+    with serving(site, folder) as application:
+        client = connect(application, site, sender)
+        answers = how(client, site, sender, [_with_token(call, client.token) for call in calls])
+        return traces(client, answers, folder)
+
+
+def _with_token(call: Call, token: str | None) -> Call:
+    """`call` with the client's own token in its form."""
+    return replace(call, body=call.body.replace(TOKEN, token.encode())) if call.body and token else call

@@ -1,0 +1,123 @@
+"""The ways in which a site can be set up."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from django.contrib.sessions.backends.file import SessionStore as FileSession
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import connections
+from django.test import override_settings
+from django.urls import clear_script_prefix
+from django.utils import translation
+from hypothesis import strategies as st
+from rest_framework.throttling import SimpleRateThrottle
+
+from example_project.settings import MIDDLEWARE
+
+NOW = datetime.now(UTC)
+OLD_KEY = "the key before the present one"
+SESSION_ENGINES = ["db", "cached_db", "cache", "file", "signed_cookies"]
+CHAINS = {
+    "stock": MIDDLEWARE,
+    "remote users": [*MIDDLEWARE, "django.contrib.auth.middleware.RemoteUserMiddleware"],
+    # Sessions, users and messages: without these the views do not work.
+    "bare": [middleware for middleware in MIDDLEWARE if middleware.startswith("django.contrib.")],
+}
+FIRST = {
+    "cache": "django.middleware.cache.UpdateCacheMiddleware",
+    "gzip": "django.middleware.gzip.GZipMiddleware",
+    "conditional": "django.middleware.http.ConditionalGetMiddleware",
+}
+BACKENDS = ["django.contrib.auth.backends.RemoteUserBackend", "django.contrib.auth.backends.ModelBackend"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """What differs from the bookshop's own settings. `authenticates` tells whether its batch view does."""
+
+    session_engine: str = "db"
+    save_every_request: bool = False
+    csrf_use_sessions: bool = False
+    atomic_requests: bool = False
+    prefix: str = ""
+    scheme: str = "http"
+    chain: str = "stock"
+    first: frozenset[str] = frozenset()
+    authenticates: bool = True
+
+    @property
+    def batch_path(self) -> str:
+        return "/batch/" if self.authenticates else "/open-batch/"
+
+    def settings(self) -> dict[str, Any]:
+        secure = self.scheme == "https"
+        return {
+            "ROOT_URLCONF": "tests.equivalence.urls",
+            "MIDDLEWARE": self._middleware(),
+            "AUTHENTICATION_BACKENDS": BACKENDS,
+            "SECRET_KEY_FALLBACKS": [OLD_KEY],
+            "SESSION_ENGINE": f"django.contrib.sessions.backends.{self.session_engine}",
+            "SESSION_SAVE_EVERY_REQUEST": self.save_every_request,
+            "SESSION_COOKIE_SECURE": secure,
+            "CSRF_USE_SESSIONS": self.csrf_use_sessions,
+            "CSRF_COOKIE_SECURE": secure,
+            "SECURE_SSL_REDIRECT": secure,
+            "SECURE_HSTS_SECONDS": 3600 if secure else 0,
+        }
+
+    def _middleware(self) -> list[str]:
+        first = [middleware for name, middleware in FIRST.items() if name in self.first]
+        last = ["django.middleware.cache.FetchFromCacheMiddleware"] if "cache" in self.first else []
+        return [*first, *CHAINS[self.chain], *last]
+
+
+@contextmanager
+def serving(site: Site, folder: Path) -> Iterator[WSGIHandler]:
+    """The bookshop set up as `site`, with no file in `folder` yet, and with the clock stopped."""
+    for name in ("media", "sessions"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).mkdir()
+    with ExitStack() as stack:
+        stack.enter_context(override_settings(**site.settings(), MEDIA_ROOT=folder / "media"))
+        stack.enter_context(patch.object(FileSession, "_storage_path", str(folder / "sessions"), create=True))
+        for connection in connections.all():
+            stack.enter_context(patch.dict(connection.settings_dict, ATOMIC_REQUESTS=site.atomic_requests))
+        stack.enter_context(stopped_clock())
+        stack.callback(clear_script_prefix)
+        stack.callback(translation.deactivate)
+        yield WSGIHandler()
+
+
+@contextmanager
+def stopped_clock() -> Iterator[None]:
+    """No time passes, so that two runs see the same."""
+    stopped = type("stopped", (datetime,), {"now": classmethod(lambda cls, tz=None: NOW.astimezone(tz))})
+    seconds = NOW.timestamp()
+    with (
+        patch("django.utils.timezone.datetime", stopped),
+        patch("time.time", lambda: seconds),
+        patch.object(SimpleRateThrottle, "timer", staticmethod(lambda: seconds)),
+    ):
+        yield
+
+
+sites = st.builds(
+    Site,
+    session_engine=st.sampled_from(SESSION_ENGINES),
+    save_every_request=st.booleans(),
+    csrf_use_sessions=st.booleans(),
+    atomic_requests=st.booleans(),
+    prefix=st.sampled_from(["", "/shop"]),
+    scheme=st.sampled_from(["http", "https"]),
+    chain=st.sampled_from(sorted(CHAINS)),
+    first=st.frozensets(st.sampled_from(sorted(FIRST))),
+    authenticates=st.booleans(),
+)

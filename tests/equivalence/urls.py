@@ -1,0 +1,45 @@
+"""The bookshop, with a batch view that leaves it to each sub-request to know its sender, and with odd views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.urls import include, path
+from django.utils import timezone
+
+from django_batch.views import BatchView
+
+
+def environment(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(sorted(request.META), safe=False)
+
+
+def time_zone(request: HttpRequest) -> HttpResponse:
+    """The name of the time zone that is found here, before it is changed."""
+    found = timezone.get_current_timezone_name()
+    timezone.activate("Europe/Berlin")
+    return HttpResponse(found)
+
+
+def cut_short(request: HttpRequest) -> StreamingHttpResponse:
+    def content() -> Iterator[bytes]:
+        yield b"half of "
+        raise RuntimeError("This stream is broken on purpose.")
+
+    return StreamingHttpResponse(content(), content_type="text/plain")
+
+
+def json(request: HttpRequest, body: str) -> HttpResponse:
+    return HttpResponse(body, content_type="application/json")
+
+
+urlpatterns = [
+    path("open-batch/", BatchView.as_view(authentication_classes=[])),
+    path("environment/", environment),
+    path("time-zone/", time_zone),
+    path("cut-short/", cut_short),
+    path("json/<path:body>", json),
+    path("json/", json, {"body": ""}),
+    path("", include("example_project.urls")),
+]

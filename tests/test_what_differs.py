@@ -1,0 +1,216 @@
+"""The named list of what may differ in a batch: each point shown to be true, and told in the docs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+from django.core.signals import request_finished, request_started
+from django.test import override_settings
+from django.utils import timezone
+
+from .equivalence.calls import REFUSED as REFUSED_CALLS
+from .equivalence.calls import api
+from .equivalence.client import JSON, Call
+from .equivalence.differences import (
+    ALIKE,
+    DIFFERENCES,
+    ENVIRONMENT,
+    GROUPS,
+    MESSAGE,
+    OTHER_PATHS,
+    OWN_REQUEST,
+    REFUSED,
+    SET_COOKIE,
+    SIGNALS,
+    SIZE,
+    STREAMS,
+    THREAD,
+    Difference,
+    refusal_of,
+)
+from .equivalence.runs import OF_THE_BATCH
+from .equivalence.senders import Sender, connect
+from .equivalence.sites import Site, serving
+from .equivalence.wire import read_answers, write_batch
+from .markdown import ROOT
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+PAGE = ROOT / "docs" / "explanation" / "what_differs.md"
+Test = Callable[..., None]
+
+
+def shows(difference: Difference) -> Callable[[Test], Test]:
+    """Marks a test of `difference`."""
+
+    def mark(test: Test) -> Test:
+        test.difference = difference
+        return test
+
+    return mark
+
+
+@pytest.fixture
+def known_as(bookshop, tmp_path):
+    """A client of the bookshop, by the options of `Sender`."""
+    with serving(Site(), tmp_path) as application:
+        yield lambda **options: connect(application, Site(), Sender(**options))
+
+
+@pytest.fixture
+def client(known_as):
+    """Ada's, with a session."""
+    return known_as(login="ada")
+
+
+def post(client, content, headers=None):
+    """The response to a batch."""
+    return client.exchange("POST", "/batch/", {"Content-Type": JSON, **(headers or {})}, content)
+
+
+def batch(client, *calls, headers=None):
+    """The answers to `calls` in a batch."""
+    return read_answers(post(client, write_batch(calls, prefix=""), headers).body)
+
+
+def value(answer):
+    return json.loads(answer.body)
+
+
+@shows(OWN_REQUEST)
+def test_batch_of_a_session_without_csrf_token_is_refused_though_its_requests_are_not(known_as):
+    client = known_as(login="ada", csrf="missing")
+    call = Call("GET", "/api/me/")
+    assert value(client.send(call))["username"] == "ada"
+    assert post(client, write_batch([call], prefix="")).status == 403
+
+
+ALONE = {"/batch/": 207, "/open-batch/": 405, "/api/password/": 204, "/api/echo/": 200, "/api/logout/": 204}
+
+
+@shows(REFUSED)
+@pytest.mark.parametrize("call", REFUSED_CALLS, ids=lambda call: f"{call.method} {call.path}")
+def test_what_is_answered_alone_is_refused_in_a_batch(client, call):
+    refusal = refusal_of(call)
+    [answer] = batch(client, call)
+    assert (answer.status, value(answer)["code"]) == (refusal.status, refusal.code)
+    assert client.send(call).status == ALONE[call.path]
+
+
+@shows(SET_COOKIE)
+def test_cookie_is_set_on_the_answer_of_the_batch_and_not_in_the_item(known_as):
+    client = known_as(csrf="missing")
+    [answer] = batch(client, Call("GET", "/api/visits/"))
+    assert "set-cookie" not in answer.headers
+    assert value(client.send(Call("GET", "/api/visits/"))) == {"visits": 2}
+
+
+@shows(OTHER_PATHS)
+def test_cookie_for_another_path_than_that_of_the_batch_is_not_sent(client):
+    client.send(Call("POST", "/api/cookies/?name=a&value=1&path=/api/"))
+    call = Call("GET", "/api/cookies/")
+    assert value(client.send(call)) == {"a": "1"}
+    assert value(batch(client, call)[0]) == {}
+
+
+@shows(MESSAGE)
+def test_headers_of_the_batch_as_a_message_are_not_those_of_an_item(client):
+    of_all = {"Accept-Language": "de", "User-Agent": "reader"}
+    [answer] = batch(client, Call("GET", "/api/echo/"), headers={**OF_THE_BATCH, **of_all})
+    alone = client.send(Call("GET", "/api/echo/", {**OF_THE_BATCH, **of_all}))
+    common = {"Content-Length": "0", "Host": "testserver", **of_all}
+    assert value(answer)["headers"] == {**common, "Accept": JSON}
+    assert value(alone)["headers"] == {**common, **OF_THE_BATCH}
+
+
+@shows(ENVIRONMENT)
+def test_what_the_server_says_of_itself_is_not_in_the_environment_of_an_item(client):
+    call = Call("GET", "/environment/")
+    alone, in_batch = set(value(client.send(call))), set(value(batch(client, call)[0]))
+    assert alone - in_batch == {
+        "RAW_URI",
+        "wsgi.file_wrapper",
+        "wsgi.input_terminated",
+        "wsgi.multiprocess",
+        "wsgi.multithread",
+        "wsgi.run_once",
+    }
+    assert in_batch - alone == set()
+
+
+@shows(THREAD)
+def test_time_zone_that_a_view_activates_is_gone_in_the_next_item(client):
+    calls = [Call("GET", "/time-zone/")] * 2
+    with timezone.override(None):
+        assert [answer.body for answer in batch(client, *calls)] == [b"UTC", b"UTC"]
+        assert [client.send(call).body for call in calls] == [b"UTC", b"Europe/Berlin"]
+
+
+@shows(SIGNALS)
+@pytest.mark.parametrize("signal", [request_started, request_finished], ids=["started", "finished"])
+def test_signals_of_a_request_are_sent_once_for_the_batch(client, signal):
+    sent = []
+    calls = [Call("GET", "/api/me/")] * 3
+
+    def remember(**kwargs):
+        sent.append(signal)
+
+    signal.connect(remember)
+    try:
+        batch(client, *calls)
+        assert len(sent) == 1
+        for call in calls:
+            client.send(call)
+        assert len(sent) == 4
+    finally:
+        signal.disconnect(remember)
+
+
+@shows(STREAMS)
+def test_stream_that_breaks_off_is_a_500(client):
+    call = Call("GET", "/cut-short/")
+    [answer] = batch(client, call)
+    assert (answer.status, b"half of" in answer.body) == (500, False)
+    with pytest.raises(RuntimeError):  # and the server cuts the connection, behind a 200
+        client.send(call)
+
+
+@shows(SIZE)
+def test_body_past_the_bound_is_a_problem_instead(client):
+    call = Call("GET", "/api/terms/")
+    with override_settings(BATCH={"MAX_RESPONSE_SIZE": 10}):
+        [answer] = batch(client, call)
+    assert (answer.status, value(answer)["code"]) == (200, "body_too_large")
+    assert len(client.send(call).body) > 10
+
+
+@shows(ALIKE)
+@pytest.mark.parametrize(("one", "other"), [("", "null"), ('text"', r'"text\""')])
+def test_bodies_that_are_written_alike_are_not_the_same_alone(client, one, other):
+    calls = [Call("GET", f"/json/{quote(body)}") for body in (one, other)]
+    content = post(client, write_batch(calls, prefix="")).body
+    first, second = (answer["body"] for answer in json.loads(content)["responses"])
+    assert first == second
+    assert [client.send(call).body.decode() for call in calls] == [one, other]
+
+
+@shows(GROUPS)
+def test_error_that_a_view_swallows_breaks_its_group(known_as):
+    client = known_as(csrf="missing")
+    subscribe = api("POST", "/api/newsletter/", {"email": "a@example.com"})
+    calls = write_batch([subscribe, subscribe], prefix="")
+    answers = read_answers(post(client, calls.replace(b"{", b'{"atomic": true, ', 1)).body)
+    assert [answer.status for answer in answers] == [424, 500]
+    assert [client.send(subscribe).status for _ in range(2)] == [200, 200]
+
+
+def test_every_difference_is_shown_by_a_test():
+    assert {test.difference for test in globals().values() if hasattr(test, "difference")} == set(DIFFERENCES)
+
+
+def test_every_difference_has_its_entry_in_the_docs():
+    assert re.findall(r"^### (.+)$", PAGE.read_text(), re.MULTILINE) == [each.name for each in DIFFERENCES]
