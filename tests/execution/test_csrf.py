@@ -61,6 +61,12 @@ def test_right_token_from_another_origin_does_not_follow(environ):
     assert CSRFToken(carries(OLD, OLD, **environ)).header(f"csrftoken={NEW}") == {}
 
 
+def test_token_that_was_missing_stays_so_where_nothing_is_checked():
+    request = carries(OLD)
+    request._dont_enforce_csrf_checks = True
+    assert CSRFToken(request).header(f"csrftoken={NEW}") == {}
+
+
 def test_header_of_another_name_follows_too(settings):
     settings.CSRF_HEADER_NAME = "HTTP_X_XSRF_TOKEN"
     settings.CSRF_COOKIE_NAME = "xsrf"
