@@ -83,6 +83,7 @@ EXAMPLES = {
         Sender(csrf="valid", remote_user="ada", fresh=True),
         [HOME, api("POST", "/api/basket/", {"book": 3}), HOME],
     ),
+    "more calls than a throttle lets through": (Site(), Sender(), [Call("GET", "/api/recommendations/")] * 7),
     "a visit over HTTPS, behind a prefix": (
         Site(prefix="/shop", scheme="https", first=frozenset({"cache", "conditional", "gzip"})),
         Sender(csrf="valid", language="de", origin=True),

@@ -101,6 +101,13 @@ def test_what_is_answered_alone_is_refused_in_a_batch(client, call):
     assert client.send(call).status == ALONE[call.path]
 
 
+@shows(REFUSED)
+def test_path_that_no_browser_sends_refuses_the_whole_batch(client):
+    strange = Call("GET", "//api/me/")
+    assert client.send(strange).status == 404
+    assert post(client, write_batch([Call("GET", "/api/me/"), strange], prefix="")).status == 400
+
+
 @shows(SET_COOKIE)
 def test_cookie_is_set_on_the_answer_of_the_batch_and_not_in_the_item(known_as):
     client = known_as(csrf="missing")

@@ -43,7 +43,7 @@ def alone(client: Client, site: Site, sender: Sender, calls: Sequence[Call]) -> 
 def _send(client: Client, call: Call) -> Answer:
     refusal = refusal_of(call)
     if refusal is None:
-        return client.send(replace(call, headers={"Accept": JSON, **call.headers}))  # as in a batch, by default
+        return client.send(call)
     if refusal in (NestedBatch, BatchExempt):  # which know the view, so that the middleware has been gone through
         client.send(NOTHING)
     return Answer(refusal.status, {}, refusal.code.encode())
