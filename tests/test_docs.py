@@ -1,0 +1,164 @@
+"""The pages keep their word: examples are run, links lead somewhere, and nothing public goes unmentioned.
+
+A page is a script. Its Python is executed, its tests are run, and each request in it is answered as it says by the
+bookshop, with the settings and URLs that the Python before it has set.
+"""
+
+from __future__ import annotations
+
+import doctest
+import json
+import re
+from inspect import signature
+from io import StringIO
+from itertools import chain
+from pathlib import Path
+from types import ModuleType
+from unittest import TestCase, TextTestRunner, defaultTestLoader
+
+import pytest
+from django.dispatch import Signal
+from django.test import Client
+
+import django_batch
+from django_batch import errors, signals
+from django_batch.conf import SETTINGS
+from example_project.urls import urlpatterns as bookshop_urls
+from tests.markdown import ROOT, Block, anchors, blocks, links, name, pages, shown
+
+GLOSSARY = "docs/glossary.md"
+TUTORIAL = "docs/tutorial/first_batch.md"  # a project of its own, followed in test_tutorial
+RUN = {"python", "pycon", "http", "json"}
+NOT_RUN = {"bash", "text"}
+SCRIPTS = [page for page in pages() if name(page) != TUTORIAL and RUN & {block.language for block in blocks(page)}]
+
+CLASSES = ["BatchView", "Batch", "Subrequest", "Subresponse", "Dialect", "Executor", "BatchClient"]
+FUNCTIONS = ["run_batch", "set_cookies", "batch_exempt"]
+SIGNALS = [key for key, value in vars(signals).items() if isinstance(value, Signal)]
+CODES = sorted({value.code for value in vars(errors).values() if isinstance(value, type) and hasattr(value, "code")})
+
+# Classes in the code, members on the wire, or both.
+NOUNS = [
+    *("batch", "subrequest", "subresponse", "reference", "plan", "step", "run", "flow", "verdict", "atomicity_group"),
+    *("conversation", "branch", "transaction", "dialect", "envelope", "writer", "executor", "dry run"),
+]
+ENTRIES = [re.findall(r"^\w.*$", entry, re.MULTILINE) for entry in (ROOT / GLOSSARY).read_text().split("\n\n")[2:]]
+
+
+class Script:
+    """What the blocks of one page have done so far."""
+
+    def __init__(self, settings, request) -> None:
+        self.module = ModuleType("page")
+        self.settings = settings
+        self.request = request
+        self.response = None
+
+    def run(self, block: Block) -> None:
+        getattr(self, f"run_{block.language}", lambda block: None)(block)
+
+    def run_python(self, block: Block) -> None:
+        before = dict(vars(self.module))
+        exec(compile(block.code, block.place, "exec"), vars(self.module))
+        new = {key: value for key, value in vars(self.module).items() if before.get(key) is not value}
+        if "BATCH" in new:
+            self.settings.BATCH = new["BATCH"]
+        if "urlpatterns" in new:
+            self.settings.ROOT_URLCONF = tuple(new["urlpatterns"] + bookshop_urls)
+        for key, value in new.items():
+            if isinstance(value, type) and issubclass(value, TestCase) and value.__module__ == "page":
+                run_test_case(value)
+            elif key.startswith("test_"):
+                value(**{fixture: self.request.getfixturevalue(fixture) for fixture in signature(value).parameters})
+
+    def run_pycon(self, block: Block) -> None:
+        test = doctest.DocTestParser().get_doctest(block.code, vars(self.module), block.place, block.place, 0)
+        runner, report = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE), StringIO()
+        assert runner.run(test, out=report.write, clear_globs=False).failed == 0, report.getvalue()
+        vars(self.module).update(test.globs)
+
+    def run_json(self, block: Block) -> None:
+        json.loads(block.code)
+
+    def run_http(self, block: Block) -> None:
+        first, fields, content = parse(block.code)
+        if first.startswith("HTTP/"):
+            assert f"HTTP/1.1 {self.response.status_code} {self.response.reason_phrase}" == first, block.place
+            assert {field: self.response.headers[field] for field in fields} == fields, block.place
+            assert shown(self.response.json(), json.loads(content)) == json.loads(content), block.place
+        else:
+            method, path, _ = first.split()
+            content_type = fields.pop("Content-Type", "")
+            client = Client(raise_request_exception=False, SERVER_NAME="localhost")
+            self.response = client.generic(method, path, content, content_type, headers=fields)
+
+
+def parse(message: str) -> tuple[str, dict[str, str], str]:
+    """The first line, the headers and the body of an HTTP message."""
+    head, _, body = message.partition("\n\n")
+    first, *lines = head.splitlines()
+    return first, dict(line.split(": ", 1) for line in lines), body.strip()
+
+
+def run_test_case(case: type[TestCase]) -> None:
+    report = StringIO()
+    assert TextTestRunner(report).run(defaultTestLoader.loadTestsFromTestCase(case)).wasSuccessful(), report.getvalue()
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+@pytest.mark.parametrize("page", SCRIPTS, ids=name)
+def test_page_run_as_a_script_does_what_it_says(page: Path, bookshop, settings, request) -> None:
+    script = Script(settings, request)
+    for block in blocks(page):
+        script.run(block)
+
+
+@pytest.mark.parametrize("page", pages(), ids=name)
+def test_links_of_page_lead_to_what_is_there(page: Path) -> None:
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_blocks_of_pages_are_in_languages_that_are_run_or_known_not_to_be() -> None:
+    assert {block.language for page in pages() for block in blocks(page)} <= RUN | NOT_RUN
+
+
+@pytest.fixture(scope="module")
+def words() -> set[str]:
+    """What stands in the manual as code."""
+    manual = "\n".join(page.read_text() for page in pages() if "docs" in page.parts)
+    return {word for code in re.findall(r"`([^`\n]+)`", manual) for word in re.findall(r"\w+", code)}
+
+
+@pytest.mark.parametrize("public", [*CLASSES, *FUNCTIONS, *SIGNALS, *SETTINGS, *CODES])
+def test_public_name_is_described_in_the_manual(words: set[str], public: str) -> None:
+    assert public in words
+
+
+def test_entries_of_the_glossary_are_in_alphabetical_order() -> None:
+    assert sorted(ENTRIES) == ENTRIES
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_noun_of_the_code_is_in_the_glossary(noun: str) -> None:
+    assert noun in chain.from_iterable(ENTRIES)
+
+
+@pytest.mark.parametrize("page", pages(), ids=name)
+def test_terms_that_page_refers_to_are_in_the_glossary(page: Path) -> None:
+    terms = set(re.findall(r"\{term\}`(?:[^`<]*<)?([^`>]+)>?`", page.read_text()))
+    assert terms <= set(chain.from_iterable(ENTRIES))
+
+
+def test_commands_of_the_readme_are_targets_of_the_makefile() -> None:
+    commands = re.findall(r"^ +make (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(commands) == {"demo", "test"} <= set(targets)
+
+
+def test_changelog_begins_with_the_version_of_the_package() -> None:
+    [first, *_] = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert first == django_batch.__version__
