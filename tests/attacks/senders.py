@@ -1,0 +1,100 @@
+"""Who attacks, from where, and what is sent: as one batch, or one request after another."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+from django.contrib.auth.models import User
+
+from django_batch.testing import BatchClient
+
+JSON = "application/json"
+CSRF_TOKEN, WRONG_TOKEN = "a" * 32, "b" * 32
+Item = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sender:
+    """What stands in each of its requests. The right CSRF token is read from the cookie each time, as a page does."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    session_of: str = ""
+    csrf_token: str = ""
+    environ: Mapping[str, str] = field(default_factory=dict)
+    secure: bool = False
+    batch_path: str = "/batch/"
+    content_type: str = JSON
+
+    def client(self) -> BatchClient:
+        client = BatchClient(enforce_csrf_checks=True, headers=self.headers, **self.environ)
+        if self.session_of:
+            client.force_login(User.objects.get(username=self.session_of), "django.contrib.auth.backends.ModelBackend")
+        client.cookies[settings.CSRF_COOKIE_NAME] = CSRF_TOKEN
+        return client
+
+    def send_batch(self, items: Sequence[Item], **members: Any) -> Any:
+        """The answer to `items` in one request."""
+        client = self.client()
+        content = json.dumps({"requests": items, **members})
+        headers = self._csrf_header(client)
+        return client.generic("POST", self.batch_path, content, self.content_type, secure=self.secure, headers=headers)
+
+    def send_alone(self, items: Sequence[Item]) -> list[Any]:
+        """The answers to `items` in requests of their own."""
+        client = self.client()
+        return [self._send(client, item) for item in items]
+
+    def _send(self, client: BatchClient, item: Item) -> Any:
+        prefix = self.environ.get("SCRIPT_NAME") or settings.FORCE_SCRIPT_NAME or ""
+        path = item["path"].removeprefix(prefix)
+        headers = {**self._csrf_header(client), **item.get("headers", {})}
+        return client.generic(
+            item.get("method", "GET"), path, bytes_of(**item), JSON, secure=self.secure, headers=headers
+        )
+
+    def _csrf_header(self, client: BatchClient) -> dict[str, str]:
+        cookie = client.cookies[settings.CSRF_COOKIE_NAME].value
+        token = cookie if self.csrf_token == CSRF_TOKEN else self.csrf_token
+        return {"X-CSRFToken": token} if token else {}
+
+
+def bytes_of(body: object = None, body_base64: str = "", **members: Any) -> bytes:
+    return b64decode(body_base64) or (b"" if body is None else json.dumps(body).encode())
+
+
+@dataclass(frozen=True)
+class Attack:
+    """`answers` has the status of each item, or the code of its refusal. If it is no list, the batch is refused so."""
+
+    answers: list[int | str] | int | str
+    items: Sequence[Item]
+    sender: Sender = field(default_factory=Sender)
+    site: Mapping[str, Any] = field(default_factory=dict)
+
+
+def get(url: str, **members: Any) -> Item:
+    return {"path": url, **members}
+
+
+def post(url: str, body: object = None, **members: Any) -> Item:
+    return {"method": "POST", "path": url, "body": body or {}, **members}
+
+
+def with_header(name: str, value: str = "staff") -> Item:
+    return get("/seen/", headers={name: value})
+
+
+def said(body: bytes, content_type: str) -> Item:
+    """An item that is answered with `body`."""
+    text = b64encode(body).decode()
+    return {"method": "POST", "path": f"/say/?type={quote(content_type)}", "body_base64": text}
+
+
+def authorized(value: str) -> Item:
+    return get("/api/me/", headers={"Authorization": value})

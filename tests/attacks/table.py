@@ -1,0 +1,354 @@
+"""What is tried, by its line in docs/explanation/security.md, and what it is answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from django_batch.conf import DEFAULT_ALLOWED_HEADERS
+from example_project.settings import MIDDLEWARE
+
+from .senders import CSRF_TOKEN, JSON, WRONG_TOKEN, Attack, Item, Sender, authorized, get, post, said, with_header
+
+
+def allowing(*names: str) -> dict[str, Any]:
+    return {"BATCH": {"ALLOWED_HEADERS": [*DEFAULT_ALLOWED_HEADERS, *names]}}
+
+
+ME, SEEN, AUTHOR = get("/api/me/"), get("/seen/"), post("/api/authors/", {"name": "Eve"})
+NESTED, BROKEN, GUESS = post("/batch/", {"requests": [ME]}), get("/api/broken/"), post("/guess/")
+NOBODY, ADA, STAFF = (
+    Sender(),
+    Sender({"Authorization": "Token ada-token"}),
+    Sender({"Authorization": "Token staff-token"}),
+)
+ADA_IN_BROWSER, STAFF_IN_BROWSER = (Sender(session_of=name, csrf_token=CSRF_TOKEN) for name in ("ada", "staff"))
+STAFF_THROUGH_OPEN_DOOR = replace(STAFF_IN_BROWSER, batch_path="/open-batch/")  # which itself checks nothing
+NO_CHANGE: dict[str, Any] = {}
+BELOW_SHOP = Sender(environ={"SCRIPT_NAME": "/shop"})
+BEHIND_PROXY = {
+    "MIDDLEWARE": [*MIDDLEWARE, "tests.attacks.site.ProxyUserMiddleware"],
+    "AUTHENTICATION_BACKENDS": ["django.contrib.auth.backends.RemoteUserBackend"],
+    "SECURE_PROXY_SSL_HEADER": ("HTTP_X_SCHEME", "staff"),
+    "USE_X_FORWARDED_HOST": True,
+}
+WITHOUT_USERS = {"MIDDLEWARE": [name for name in MIDDLEWARE if ".auth." not in name and ".messages." not in name]}
+ABOUT_SENDER = (
+    *("Remote-User", "Remote-Addr", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-User"),
+    *("X-Real-IP", "Forwarded", "Host", "Origin", "Referer", "Cookie", "Sec-Fetch-Site"),
+    "X-Scheme",  # SECURE_PROXY_SSL_HEADER of the site
+)
+ABOUT_MESSAGE = (
+    *("Content-Length", "Transfer-Encoding", "TE", "Trailer", "Connection", "Keep-Alive", "Proxy-Authorization"),
+    *("Proxy-Connection", "Upgrade", "Expect", "HTTP2-Settings"),
+)
+ENVIRONMENT = ("Request-Method", "Query-String", "Path-Info", "Script-Name", "Server-Name", "HTTPS", "Auth-Type")
+UNDERSCORES = ("REMOTE_USER", "X_Forwarded_For", "X-Forwarded_For", "wsgi.url_scheme", "CONTENT_LENGTH")
+ODD_NAMES = (
+    *("Accept\r\nRemote-User", "Accept\n", "Accept\x00", "Accept:", "Accept ", " Accept", "Äccept"),
+    "Coo\u212aie",  # the Kelvin sign, of which k is the lower case
+)
+OTHER_HOSTS = (
+    *("http://evil.example/seen/", "//evil.example/seen/", "///evil.example/seen/", "http:///seen/", "http:/seen/"),
+    *("https://testserver/seen/", "ftp://testserver/seen/", "file:///etc/passwd", "javascript:alert(1)"),
+    *("http://testserver:8000/seen/", "http://testserver:/seen/", "http://testserver:x/seen/", "http:seen/"),
+    *("http://testserver.evil.example/seen/", "http://testserver@evil.example/seen/", "http://ada@testserver/seen/"),
+    *("http://evil.example\\@testserver/seen/", "http://evil.example#@testserver/seen/", "http://ⓣestserver/seen/"),
+    *("http://[::1]/seen/", "http://[::1/seen/", "http://testserver%2eevil.example/seen/"),
+)
+NO_PATHS = (
+    *("", "seen/", "?x", "*", "/\\evil.example/", "\\\\evil.example/", "/seen/#x", " /seen/", "/seen/ ", "/se en/"),
+    *("/seen/\r\nX: x", "/seen/\x00", "/seen/\t", "/seen/\x7f", "\ufeff/seen/", "./seen/", "../seen/"),
+)
+PATHS_OF_NOTHING = (
+    *("/x/../seen/", "/./seen/", "/%2e%2e/seen/", "/x//../seen/", "/seen/%00", "/seen%0d%0aX:%20staff/", "/%2Fseen/"),
+    *("/seen;x/", "/SEEN/", "/seen%252f"),
+)
+BESIDE_SHOP = ("/seen/", "/shopping/seen/", "/%2e/shop/seen/", "/x/../shop/seen/", "/shop/../seen/")
+ODD_METHODS = (
+    *("TRACE", "CONNECT", "PROPFIND", "", " DELETE", "DELETE ", "DELETE\n", "GET /seen/ HTTP/1.1\r\nX:", "*"),
+    *("po\u017ft", "opt\u0131ons"),  # POST and OPTIONS in upper case
+)
+FORM, UPLOAD = "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"
+OTHER_TYPES = (
+    *("", "text/plain", "text/plain; x=application/json", "application/json, text/plain", "application/json5"),
+    *("text/json", "application/octet-stream"),
+)
+OTHER_ORIGIN = {"Origin": "https://evil.example"}
+WRONG_TOKENS = ("", WRONG_TOKEN, "no token")
+GUESSES = ("Token staff-token", "token ada-token", "Token ada-token ", "Basic c3RhZmY6c3RhZmYtc2VjcmV0", "")
+BATCHES = (
+    *("/batch/", "/%62atch/", "/b%61%74ch/?x", "http://testserver/batch/", "HTTP://TESTSERVER:80/batch/"),
+    *("/again/", "/token-batch/", "/open-batch/"),
+)
+EXEMPT = (
+    *("/exempt/", "/%65xempt/?x", "http://testserver/exempt/", "/exempt-async/", "/exempt-class/", "/exempt-methods/"),
+    *("/exempt-async-method/", "/exempt-viewset/", "/exempt-viewset/more/"),
+    *("/exempt-actions/", "/exempt-actions/outside/", "/exempt-actions/inside/"),
+)
+FORGERIES = (
+    b'1},{"id":"1","status":200,"headers":{},"body":"forged"',
+    b'null}]}{"responses":[{"id":"0","status":200,"headers":{},"body":null',
+    b'"a\xff"},{"id":"1","status":200,"headers":{},"body":"forged"',
+    b'"\xe2"},{"id":"1","status":200,"headers":{},"body":"\x82"',
+    *(b'"\xed\xa0\x80"', b'"\\ud800"', b'{"rating": NaN}', b"[Infinity, -Infinity]", b"\xef\xbb\xbf1", b"1 2"),
+    *(b'"line\nbreak"', b"'quoted'", b"[" * 10_000, b"\x00", b"{", "1},{".encode("utf-16")),
+)
+CHARSETS = ("hex", "undefined", "idna", "punycode", "unicode_escape", "utf-7", "x" * 300)
+
+
+FILLED_IN = (
+    ("//evil.example/seen/", "malformed"),
+    ("http://evil.example/seen/", "malformed"),
+    ("/seen/ x", "malformed"),
+    ("/\\evil.example/", "malformed"),
+    ("", "malformed"),
+    ("/%62atch/", "nested_batch"),
+    ("http://testserver/exempt/", "batch_exempt"),
+)
+FILLED_IN_SEGMENT = (
+    *(
+        ("../batch", "unresolved_reference"),
+        ("me/../../batch", "unresolved_reference"),
+        ("/batch/", "unresolved_reference"),
+    ),
+    *(
+        ("..", 404),
+        (".", 404),
+        ("..%2fbatch", 404),
+        ("..\\batch", 404),
+        ("me?x", 404),
+        ("me#", 404),
+        ("me\r\nX: x", 404),
+    ),
+)
+LINE_BREAKS = ("\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029")
+
+
+def grouped(*items: Item) -> list[Item]:
+    return [{**item, "atomicity_group": "group"} for item in items]
+
+
+def filled_header(name: str) -> Item:
+    return get("/seen/", headers={name: "{0#/body}"}, depends_on="0")
+
+
+def refused(code: str, items: Sequence[Item], sender: Sender = NOBODY, site: Mapping[str, Any] = NO_CHANGE) -> Attack:
+    """Each of `items` is refused, but not what comes after them."""
+    return Attack([*[code] * len(items), 200], [*items, SEEN], sender, site)
+
+
+ATTACKS: dict[str, list[Attack]] = {
+    "Headers by which a site knows its sender": [
+        refused("header_not_allowed", [*map(with_header, ABOUT_SENDER)], site=BEHIND_PROXY)
+    ],
+    "Headers about the message or its connection": [refused("header_not_allowed", [*map(with_header, ABOUT_MESSAGE)])],
+    "Such headers on a site that lists them by mistake": [
+        refused(
+            "header_not_allowed",
+            [*map(with_header, (*ABOUT_SENDER, *ABOUT_MESSAGE))],
+            site={**BEHIND_PROXY, **allowing(*ABOUT_SENDER, *ABOUT_MESSAGE)},
+        )
+    ],
+    "Keys of the server's environment as headers": [
+        refused("header_not_allowed", [*map(with_header, ENVIRONMENT)], site=BEHIND_PROXY)
+    ],
+    "Underscores, which stand for hyphens in a server's environment": [
+        refused("header_not_allowed", [*map(with_header, UNDERSCORES)], site={**BEHIND_PROXY, **allowing(*UNDERSCORES)})
+    ],
+    "Line breaks and other odd characters in a header": [
+        refused(
+            "header_not_allowed",
+            [
+                with_header("Accept", f"x{text}x")
+                for text in ("\r\nRemote-User: staff", "\n", "\r", "\x00", "\x1f", "\x7f")
+            ],
+        ),
+        refused("header_not_allowed", [*map(with_header, ODD_NAMES)], site=allowing(*ODD_NAMES)),
+        refused("header_not_allowed", [with_header("")]),
+    ],
+    "One header twice, in other letter case": [
+        refused("header_not_allowed", [get("/seen/", headers={"Accept": "text/html", "ACCEPT": JSON})]),
+        refused(
+            "header_not_allowed",
+            [{**AUTHOR, "headers": {"X-CSRFToken": WRONG_TOKEN, "x-csrftoken": CSRF_TOKEN}}],
+            STAFF_IN_BROWSER,
+        ),
+    ],
+    "A `Connection` header of the batch that names what a proxy has added": [
+        Attack(
+            [200],
+            [SEEN],
+            Sender({"Connection": names, "X-Forwarded-For": "203.0.113.9", **headers}, csrf_token=CSRF_TOKEN),
+            BEHIND_PROXY,
+        )
+        for names in ("X-Forwarded-For", "close, x-forwarded-for, X-Scheme, Remote-User, Host, Cookie, Authorization")
+        for headers in ({}, {"X-Scheme": "staff"}, {"Remote-User": "ada"})
+    ],
+    "A URL on another host": [
+        Attack("malformed", [*map(get, OTHER_HOSTS)]),
+        Attack([200, 200], [get("HTTP://TestServer/seen/"), get("http://testserver:80/seen/?x=http://evil.example/")]),
+    ],
+    "Paths that a proxy or a browser reads in another way": [
+        Attack("malformed", [*map(get, NO_PATHS)]),
+        Attack([404] * len(PATHS_OF_NOTHING), [*map(get, PATHS_OF_NOTHING)]),
+        Attack([200], [get("/s%65en/")]),
+    ],
+    "A path outside of the site's script prefix": [
+        Attack(["not_found"] * 4 + [404, 200], [*map(get, BESIDE_SHOP), get("/shop/s%65en/")], sender, site)
+        for sender, site in ((BELOW_SHOP, NO_CHANGE), (NOBODY, {"FORCE_SCRIPT_NAME": "/shop"}))
+    ],
+    "A method in lower case, past a view that compares": [
+        Attack(
+            [403, 403, 403],
+            [get("/shred/", method=method) for method in ("delete", "DeLete", "pOST")],
+            STAFF,
+        )
+    ],
+    "Methods that a view does not expect": [
+        refused("method_not_allowed", [get("/shred/", method=method) for method in ODD_METHODS], STAFF)
+    ],
+    "A form or a script of another site": [
+        *(
+            Attack(answer, [AUTHOR], Sender(session_of="staff", content_type=content_type))
+            for content_type, answer in ((FORM, 403), (UPLOAD, 403), *((each, 415) for each in OTHER_TYPES))
+        ),
+        *(
+            Attack("unsupported_media_type", [AUTHOR], replace(STAFF_THROUGH_OPEN_DOOR, content_type=content_type))
+            for content_type in (FORM, UPLOAD, *OTHER_TYPES)
+        ),
+        Attack([403], [AUTHOR], replace(STAFF_THROUGH_OPEN_DOOR, headers=OTHER_ORIGIN)),
+        Attack(403, [AUTHOR], replace(STAFF_IN_BROWSER, headers=OTHER_ORIGIN)),
+        Attack([403], [AUTHOR], replace(STAFF_THROUGH_OPEN_DOOR, secure=True)),  # no Referer
+    ],
+    "A session without its CSRF token": [
+        *(Attack(403, [AUTHOR], Sender({}, "staff", token)) for token in WRONG_TOKENS),
+        *(
+            Attack([403, 200], [AUTHOR, ME], Sender({}, "staff", token, batch_path=batch_path))
+            for token in WRONG_TOKENS
+            for batch_path in ("/token-batch/", "/open-batch/")
+        ),
+        Attack([403, 201], [{**AUTHOR, "headers": {"X-CSRFToken": WRONG_TOKEN}}, AUTHOR], STAFF_IN_BROWSER),
+    ],
+    "A login that renews the CSRF cookie, after a wrong token": [
+        *(
+            Attack([200, 403], [post("/enter/staff/"), AUTHOR], Sender(csrf_token=token, batch_path=batch_path))
+            for token in WRONG_TOKENS
+            for batch_path in ("/batch/", "/token-batch/", "/open-batch/")
+        ),
+        Attack([200, 201], [post("/enter/staff/"), AUTHOR], Sender(csrf_token=CSRF_TOKEN)),
+    ],
+    "A session where only a token is taken, or a token where only a session is": [
+        Attack([401], [get("/api/partner/stock/")], STAFF_IN_BROWSER),
+        Attack([403, 200], [get("/api/basket/"), ME], STAFF),
+        Attack([403, 200], [get("/api/basket/"), ME], STAFF, WITHOUT_USERS),
+        Attack([403], [get("/api/basket/")], replace(STAFF, batch_path="/token-batch/")),
+        Attack([302], [get("/accounts/profile/")], STAFF),
+    ],
+    "Guesses of passwords and tokens in the `Authorization` of items": [
+        *(
+            refused("header_not_allowed", [*map(authorized, GUESSES)], sender)
+            for sender in (NOBODY, ADA, ADA_IN_BROWSER)
+        ),
+        Attack([200, 200], [authorized("Token staff-token"), ME], STAFF),
+    ],
+    "The `Authorization` of another item": [
+        Attack(
+            [200, 401, 200],
+            [authorized("Token staff-token"), authorized("Token x"), ME],
+            sender,
+            allowing("Authorization"),
+        )
+        for sender in (NOBODY, ADA)
+    ],
+    "Rights that an earlier item has taken away": [
+        Attack([200, status], [post(f"/change/{what}/"), AUTHOR], sender)
+        for what, sender, status in (
+            ("deactivate", STAFF, 401),
+            ("deactivate", STAFF_IN_BROWSER, 401),
+            ("revoke", STAFF, 403),
+            ("revoke", STAFF_IN_BROWSER, 403),
+            ("logout", STAFF_IN_BROWSER, 401),
+            ("change_password", STAFF_IN_BROWSER, 401),
+            ("drop_token", STAFF, 401),
+        )
+    ],
+    "Rights that only a later item brings": [
+        Attack([401, 200, 201], [AUTHOR, post("/enter/staff/"), AUTHOR], Sender(csrf_token=CSRF_TOKEN)),
+        Attack([403, 200, 201], [AUTHOR, post("/change/promote/"), AUTHOR], ADA),
+    ],
+    "Rights that a rolled-back group has given": [
+        Attack(["rolled_back", 500, 403], [*grouped(post("/change/promote/"), BROKEN), AUTHOR], ADA),
+        Attack(
+            ["rolled_back", 500, 401], [*grouped(post("/enter/staff/"), BROKEN), AUTHOR], Sender(csrf_token=CSRF_TOKEN)
+        ),
+    ],
+    "More tries than a throttle allows": [
+        Attack([*[200] * 5, 429, 200], [*[get("/api/recommendations/")] * 6, SEEN], sender)
+        for sender in (NOBODY, ADA, ADA_IN_BROWSER, Sender({"X-Forwarded-For": "203.0.113.9"}))
+    ],
+    "A reference that is filled with another host, path or header": [
+        *(
+            Attack([200, answer], [said(json.dumps(text).encode(), JSON), get("{0#/body}", depends_on="0")])
+            for text, answer in FILLED_IN
+        ),
+        *(
+            Attack([200, answer], [said(json.dumps(text).encode(), JSON), get("/api/{0#/body}/", depends_on="0")])
+            for text, answer in FILLED_IN_SEGMENT
+        ),
+        *(
+            Attack([200, "header_not_allowed"], [said(json.dumps(text).encode(), JSON), filled_header(name)], ADA)
+            for name, text in (
+                ("Accept", "x\r\nRemote-User: staff"),
+                ("Remote-User", "staff"),
+                ("Authorization", "Token staff-token"),
+            )
+        ),
+        Attack(
+            [200, "unresolved_reference"],
+            [post("/api/cookies/?name=a&value=1"), get("/{0#/headers/Set-Cookie}", depends_on="0")],
+        ),
+    ],
+    "A batch in a batch": [
+        *(refused("nested_batch", [{**NESTED, "path": url} for url in BATCHES], sender) for sender in (NOBODY, ADA)),
+        refused(
+            "nested_batch", [{**NESTED, "method": method} for method in ("post", "GET", "OPTIONS", "PUT", "DELETE")]
+        ),
+        Attack([403, 404, 301], [get("/batch/", method="HEAD"), get("/batch/batch/"), get("/batch")]),
+        *(
+            Attack(["nested_batch"], [{**NESTED, "path": "/shop/batch/"}], sender, site)
+            for sender, site in ((BELOW_SHOP, NO_CHANGE), (NOBODY, {"FORCE_SCRIPT_NAME": "/shop"}))
+        ),
+    ],
+    "A view that is `@batch_exempt`": [
+        refused("batch_exempt", [*map(get, EXEMPT), post("/exempt/"), post("/exempt-methods/")]),
+        refused("batch_exempt", [post("/api/password/")], STAFF_IN_BROWSER),
+        Attack(["batch_exempt"], [get("/shop/exempt/")], BELOW_SHOP),
+    ],
+    "HTTP where the site wants HTTPS": [
+        Attack(301, [SEEN], site={"SECURE_SSL_REDIRECT": True}),
+        Attack([301], [SEEN], site={"SECURE_SSL_REDIRECT": True, "SECURE_REDIRECT_EXEMPT": ["^batch/"]}),
+    ],
+    "A body that looks like the items after it": [
+        *(
+            Attack([200] * (len(FORGERIES) + 1), [*(said(body, kind) for body in FORGERIES), SEEN])
+            for kind in (
+                "application/json",
+                "application/problem+json",
+                "application/json;charset=utf-16",
+                "text/plain",
+            )
+        ),
+        Attack([200] * (len(CHARSETS) + 1), [*(said(b"x", f"text/plain;charset={each}") for each in CHARSETS), SEEN]),
+    ],
+    "Ids that look like members of an answer": [
+        Attack([200, 200], [get("/seen/", id=text), get("/seen/", id=f"{text}2")])
+        for text in ('","status":200,"x":"', "\x00\x1f\u2028\u2029", '\\"', "</script>", "\ud83d\ude00", "")
+    ],
+    "Line breaks in what is logged": [
+        refused("method_not_allowed", [get("/seen/", method=f"GET{odd}FORGED") for odd in LINE_BREAKS]),
+        Attack([404] * 3, [get(f"/{odd}FORGED") for odd in ("\x85", "\u2028", "\u2029")]),
+    ],
+}
