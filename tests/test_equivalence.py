@@ -49,6 +49,9 @@ def set_cookie(options):
 COOKIES = Call("GET", "/api/cookies/")
 HOME = Call("GET", "/")
 ME = Call("GET", "/api/me/")
+COVER = Call("GET", "/api/books/1/cover/")
+TEXT = {"Content-Type": "text/plain"}
+LARGE = 2_700_000  # bytes; Django's bound for uploads and bodies in memory is 2.5 MiB
 # Whatever was wrong once, and what the law is about most of all.
 EXAMPLES = {
     "a cookie of one name for another path": (
@@ -84,8 +87,23 @@ EXAMPLES = {
         [HOME, api("POST", "/api/basket/", {"book": 3}), HOME],
     ),
     "more calls than a throttle lets through": (Site(), Sender(), [Call("GET", "/api/recommendations/")] * 7),
-    "a visit over HTTPS, behind a prefix": (
-        Site(prefix="/shop", scheme="https", first=frozenset({"cache", "conditional", "gzip"})),
+    "bodies that Django does not hold in memory": (
+        Site(),
+        Sender(login="staff"),
+        [
+            upload("/api/books/1/cover/", "PUT", cover=PNG.ljust(LARGE)),
+            COVER,
+            Call("POST", "/api/echo/", TEXT, b" " * LARGE),
+        ],
+    ),
+    "a visit over HTTPS, behind a proxy and a prefix": (
+        Site(
+            prefix="/shop",
+            forces_prefix=True,
+            scheme="https",
+            proxied=True,
+            first=frozenset({"cache", "conditional", "gzip"}),
+        ),
         Sender(csrf="valid", language="de", origin=True),
         [
             form("/accounts/login/?next=/shop/", **login("ada")),

@@ -47,14 +47,15 @@ class Answer:
 class Client:
     """Sends `headers` with everything. `token` is its CSRF token.
 
-    With `follows_cookie`, it is a page that reads the token from its cookie each time.
+    With `follows_cookie`, it is a page that reads the token from its cookie each time. `server` is what the server or a
+    proxy makes otherwise of the environment.
     """
 
     application: Callable[..., Iterable[bytes]]
     scheme: str = "http"
     prefix: str = ""
     headers: dict[str, str] = field(default_factory=dict)
-    remote_user: str | None = None
+    server: dict[str, str] = field(default_factory=dict)
     token: str | None = None
     follows_cookie: bool = True
     jar: CookieJar = field(default_factory=CookieJar)
@@ -110,12 +111,10 @@ class Client:
             "QUERY_STRING": query,
             "CONTENT_LENGTH": str(len(body)),
         }
-        if self.remote_user is not None:
-            environ["REMOTE_USER"] = self.remote_user
         for name, value in headers.items():
             key = name.upper().replace("-", "_")
             environ[key if key == "CONTENT_TYPE" else f"HTTP_{key}"] = value.encode().decode("latin-1")
-        return environ
+        return environ | self.server
 
 
 def _call(application: Callable[..., Iterable[bytes]], environ: Environ) -> tuple[int, list[tuple[str, str]], bytes]:

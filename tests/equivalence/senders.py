@@ -58,14 +58,15 @@ class Sender:
 
 def connect(application: WSGIHandler, site: Site, sender: Sender) -> Client:
     """The client that `sender` is, once it has logged in and looked at a page."""
-    client = Client(application, site.scheme, site.prefix)
+    client = Client(application, site.scheme, site.prefix, server=site.server())
     if site.scheme == "https":
         client.headers["Referer"] = f"https://{HOST}/"
+    remote_user = {"REMOTE_USER": sender.remote_user} if sender.remote_user else {}
     if not sender.fresh:
-        client.remote_user = sender.remote_user
+        client.server |= remote_user
     with override_settings(SECRET_KEY=KEYS[sender.key], SECRET_KEY_FALLBACKS=[]):
         _visit(client, sender)
-    client.remote_user = sender.remote_user
+    client.server |= remote_user
     said = {"Authorization": sender.authorization, "Accept-Language": sender.language}
     client.headers |= {name: value for name, value in said.items() if value}
     if sender.origin:

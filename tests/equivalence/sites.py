@@ -22,6 +22,8 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from example_project.settings import MIDDLEWARE
 
+from .client import HOST
+
 NOW = datetime.now(UTC)
 OLD_KEY = "the key before the present one"
 SESSION_ENGINES = ["db", "cached_db", "cache", "file", "signed_cookies"]
@@ -48,7 +50,9 @@ class Site:
     csrf_use_sessions: bool = False
     atomic_requests: bool = False
     prefix: str = ""
+    forces_prefix: bool = False
     scheme: str = "http"
+    proxied: bool = False
     chain: str = "stock"
     first: frozenset[str] = frozenset()
     authenticates: bool = True
@@ -71,7 +75,18 @@ class Site:
             "CSRF_COOKIE_SECURE": secure,
             "SECURE_SSL_REDIRECT": secure,
             "SECURE_HSTS_SECONDS": 3600 if secure else 0,
+            "FORCE_SCRIPT_NAME": self.prefix if self.forces_prefix else None,
+            "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https") if self.proxied else None,
+            "USE_X_FORWARDED_HOST": self.proxied,
         }
+
+    def server(self) -> dict[str, str]:
+        """What the server says otherwise than by default."""
+        said = {"SCRIPT_NAME": ""} if self.forces_prefix else {}
+        if self.proxied:
+            said |= {"HTTP_X_FORWARDED_PROTO": self.scheme, "wsgi.url_scheme": "http"}
+            said |= {"HTTP_X_FORWARDED_HOST": HOST, "HTTP_HOST": "10.0.0.9:8000"}
+        return said
 
     def _middleware(self) -> list[str]:
         first = [middleware for name, middleware in FIRST.items() if name in self.first]
@@ -116,7 +131,9 @@ sites = st.builds(
     csrf_use_sessions=st.booleans(),
     atomic_requests=st.booleans(),
     prefix=st.sampled_from(["", "/shop"]),
+    forces_prefix=st.booleans(),
     scheme=st.sampled_from(["http", "https"]),
+    proxied=st.booleans(),
     chain=st.sampled_from(sorted(CHAINS)),
     first=st.frozensets(st.sampled_from(sorted(FIRST))),
     authenticates=st.booleans(),
