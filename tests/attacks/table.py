@@ -212,8 +212,8 @@ ATTACKS: dict[str, list[Attack]] = {
     ],
     "A form or a script of another site": [
         *(
-            Attack(answer, [AUTHOR], Sender(session_of="staff", content_type=content_type))
-            for content_type, answer in ((FORM, 403), (UPLOAD, 403), *((each, 415) for each in OTHER_TYPES))
+            Attack(403, [AUTHOR], Sender(session_of="staff", content_type=content_type))
+            for content_type in (FORM, UPLOAD, *OTHER_TYPES)
         ),
         *(
             Attack("unsupported_media_type", [AUTHOR], replace(STAFF_THROUGH_OPEN_DOOR, content_type=content_type))
