@@ -19,9 +19,9 @@ TOKEN = b"token-of-the-client"  # stands for the CSRF token that the client has 
 
 
 def api(method: str, path: str, value: object = None) -> Call:
-    return (
-        Call(method, path) if value is None else Call(method, path, {"Content-Type": JSON}, json.dumps(value).encode())
-    )
+    if value is None:
+        return Call(method, path)
+    return Call(method, path, {"Content-Type": JSON}, json.dumps(value).encode())
 
 
 def form(path: str, method: str = "POST", **fields: str) -> Call:
@@ -142,7 +142,7 @@ COOKIES = [
 ]
 paths = st.sampled_from(
     [
-        *{call.path.partition("?")[0] for call in (*READING, *ACCOUNTS, *WRITING)},
+        *dict.fromkeys(call.path.partition("?")[0] for call in (*READING, *ACCOUNTS, *WRITING)),
         "/api/books",
         "/api/books/1",
         "/api/echo",
