@@ -42,19 +42,23 @@ def _pointer(place: str) -> str:
     return re.sub(r"\.|\[(\d+)\]", r"/\1", place.replace("[...]", ""))
 
 
-def read_array(raw: Raw | bytes, limit: int, *, pointer: str) -> list[Raw]:
-    """The elements of a JSON array. Raises `TooManyRequests` past `limit`; what is there too much is never held."""
-    places = msgspec.structs.astuple(read(raw, _array(limit), pointer=pointer))
+def read_array(raw: Raw | bytes, limit: int, *, commas: int, pointer: str) -> list[Raw]:
+    """The elements of a JSON array. Raises `TooManyRequests` past `limit`; what is there too much is never held.
+
+    `commas` are as many as there are in `raw`, or more: no array has more elements than one to each, and one.
+    """
+    most = 2 ** commas.bit_length()  # elements; a power of two, so that few kinds of array have to be kept
+    places = msgspec.structs.astuple(read(raw, _array(min(limit + 1, most)), pointer=pointer))
     elements = [element for element in places if element is not UNSET]
     if len(elements) > limit:
         raise TooManyRequests(f"The batch has more than {limit} sub-requests. Send them in several.", pointer=pointer)
     return elements
 
 
-@lru_cache(maxsize=16)
-def _array(limit: int) -> Decoder[Struct]:
+@lru_cache(maxsize=32)
+def _array(size: int) -> Decoder[Struct]:
     # A struct of so many places: what is behind them msgspec skips, where a list would hold millions of elements.
-    places = [(f"place_{number}", Raw | UnsetType, UNSET) for number in range(limit + 1)]
+    places = [(f"place_{number}", Raw | UnsetType, UNSET) for number in range(size)]
     return Decoder(msgspec.defstruct("Array", places, array_like=True))
 
 

@@ -83,7 +83,7 @@ def _subrequests(
 ) -> list[Subrequest]:
     """Those of all items; for one that is wrong, a fault and what stands for it."""
     try:
-        items = _items(members, envelope.max_requests, pointer=pointer)
+        items = _items(members, envelope, pointer=pointer)
     except Malformed as fault:
         faults.append(fault)
         return []
@@ -98,10 +98,11 @@ def _subrequests(
     return subrequests
 
 
-def _items(members: dict[str, Raw], limit: int, *, pointer: str) -> list[Raw]:
+def _items(members: dict[str, Raw], envelope: Envelope, *, pointer: str) -> list[Raw]:
     if "requests" not in members:
         raise Malformed("A batch needs 'requests', an array of items.", pointer=pointer)
-    if items := read_array(members["requests"], limit, pointer=pointer):
+    commas = envelope.body.count(b",")
+    if items := read_array(members["requests"], envelope.max_requests, commas=commas, pointer=pointer):
         return items
     raise Malformed("The batch has no sub-requests.", pointer=pointer)
 
