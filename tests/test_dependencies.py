@@ -23,7 +23,7 @@ urlpatterns = [
     path("threads/unordered/", BatchView.as_view(executor=ThreadExecutor, parallel_writes=True)),
 ]
 SHARED = "/api/orders/A-99/"
-FAILURES = ({"path": "/api/broken/"}, {"path": "/api/books/999/"}, {"method": "DELETE", "path": "/api/orders/N-0/"})
+FAILURES = ({"path": "/api/broken/"}, {"path": "/api/books/999/"}, {"method": "DELETE", "path": "/api/orders/NONE/"})
 
 
 @pytest.fixture

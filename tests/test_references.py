@@ -292,7 +292,9 @@ def test_path_that_becomes_another_host_is_refused(bookshop, prefix, value):
 
 def test_empty_value_does_not_open_a_way_to_another_host(bookshop):
     item = {"path": "/{a#/body}/evil.example/x", "depends_on": "a"}
-    assert fates(BatchClient().batch([answering(""), item])) == ["200", "400 malformed"]
+    answers = BatchClient().batch([answering(""), item])
+    assert fates(answers) == ["200", "400 malformed"]
+    assert [error["pointer"] for error in answers[1]["body"]["errors"]] == ["/requests/1"]
 
 
 @pytest.mark.parametrize("name", ["Host", "Cookie", "X-Forwarded-For", "Authorization", "Content-Length"])

@@ -21,7 +21,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django_batch.core.flow import Effect
 from django_batch.core.messages import Subrequest, Subresponse
 from django_batch.core.paths import local_path
-from django_batch.errors import BodyTooLarge
+from django_batch.errors import BodyTooLarge, Malformed
 from django_batch.execution.cookies import Cookies, cookies_of
 from django_batch.execution.csrf import CSRFToken, renew_secret, save_secret
 from django_batch.execution.handler import get_response
@@ -105,8 +105,8 @@ class Conversation:
 
     def _answer(self, subrequest: Subrequest) -> Subresponse:
         start = perf_counter()
-        if subrequest.references:  # what they were filled in with has yet to be looked at
-            subrequest = subrequest._replace(path=local_path(subrequest.path, base=self._url))
+        if subrequest.references:
+            subrequest = self._with_checked_path(subrequest)
         with self._lock:
             cookie = self._cookies.header(subrequest.path)
         credentials = {"HTTP_COOKIE": cookie, **self._csrf_token.header(cookie)} if cookie else {}
@@ -126,6 +126,13 @@ class Conversation:
         return Subresponse(
             subrequest, response.status_code, headers_of(response), body, cookies, error, perf_counter() - start
         )
+
+    def _with_checked_path(self, subrequest: Subrequest) -> Subrequest:
+        """`subrequest`, whose references were filled in with what has yet to be looked at."""
+        try:
+            return subrequest._replace(path=local_path(subrequest.path, base=self._url))
+        except Malformed as error:
+            raise Malformed(error.detail, pointer=subrequest.pointer) from None
 
     def _body(self, request: HttpRequest, response: HttpResponseBase) -> tuple[bytes, BodyTooLarge | None]:
         try:
