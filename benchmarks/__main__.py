@@ -110,7 +110,7 @@ def main(given: Sequence[str] | None = None) -> None:
     if options.json:
         options.json.write_text(json.dumps(records, indent=1))
     results = {(each["scenario"], each["subject"], each["n"], each["measure"]): each["value"] for each in records}
-    text = report(results, described)
+    text = report(results, f"Measured by `python -m benchmarks{' --quick' if options.quick else ''}`.\n{described}")
     sys.stdout.write(text)
     if options.docs:
         (options.docs / "performance_tables.inc").write_text(text)
