@@ -1,4 +1,4 @@
-"""Batches as a page sends them: with a session, so that REST framework checks the CSRF token before anything is read."""
+"""Batches as a page sends them: with a session, so that REST framework checks the CSRF token before all else."""
 
 from __future__ import annotations
 

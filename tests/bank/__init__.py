@@ -6,6 +6,7 @@ It is in no `INSTALLED_APPS`. A test gives it tables on the databases that it us
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -38,6 +39,7 @@ def kept_in_mind(alias: str) -> Iterator[None]:
     finally:
         connection.connection.close()
         connection.connection = None
+        gc.collect()  # a cursor that nobody holds any more may still hold a lock on tables that threads share
         connection.ensure_connection()
         copy.backup(connection.connection)
         copy.close()
