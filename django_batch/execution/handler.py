@@ -40,13 +40,12 @@ def get_response(request: HttpRequest) -> HttpResponseBase:
 
 def _get_handler() -> SubrequestHandler:
     global _handler
-    if _handler is None:
-        with _lock:
-            if _handler is None:
-                handler = SubrequestHandler()
-                handler.load_middleware()
-                _handler = handler
-    return _handler
+    with _lock:
+        if _handler is None:
+            handler = SubrequestHandler()
+            handler.load_middleware()
+            _handler = handler
+        return _handler
 
 
 @receiver(setting_changed)
