@@ -9,8 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Barrier, Event, Lock, current_thread, main_thread
+from typing import ClassVar
 
 import pytest
+from django.core.cache.backends.locmem import LocMemCache
 from django.db import transaction
 from django.urls import get_script_prefix, get_urlconf, set_script_prefix, set_urlconf
 from django.utils import timezone, translation
@@ -388,3 +390,24 @@ def test_workers_see_what_surrounds_the_batch(language):
     with surrounded(language):
         assert seen_by_workers() == {("pear", language, "/shop/", "tests.bank.urls", "Asia/Kathmandu")}
     assert seen_by_workers() == {surroundings()}
+
+
+class NotedCache(LocMemCache):
+    """Knows the threads that have closed it."""
+
+    closed: ClassVar[set[object]] = set()
+
+    def close(self, **kwargs):
+        self.closed.add(current_thread())
+
+
+def test_caches_of_workers_are_closed(settings):
+    settings.CACHES = {"default": {"BACKEND": "tests.execution.test_threads.NotedCache"}}
+    log, barrier = Log(), Barrier(3)
+
+    def perform(step):
+        barrier.wait(SECONDS)
+        return log.perform(step)
+
+    execute(books(*map(subrequest, range(3))), perform, workers=3)
+    assert NotedCache.closed == log.threads - {current_thread()}
