@@ -22,23 +22,23 @@ Refusal = type[BatchError]
 class Difference:
     """`name` heads its entry in the docs.
 
-    `comes_first` tells whether the requests alone follow an empty batch. `refusal` is what a batch answers instead.
-    A difference with neither needs no allowance: none of the calls that are drawn can show it.
+    `empty_batch` tells where one is sent with the requests alone: "before" or "after" them, if anywhere. `refusal` is
+    what a batch answers instead. A difference with neither needs no allowance: no call that is drawn can show it.
     """
 
     name: str
-    comes_first: Callable[[Site, Sender], bool] = lambda site, sender: False
+    empty_batch: Callable[[Site, Sender], set[str]] = lambda site, sender: set()
     refusal: Callable[[Call], Refusal | None] = lambda call: None
 
 
-def _is_renewed(site: Site, sender: Sender) -> bool:
-    """Whether the batch itself renews what `sender` comes with: a session, a login, a CSRF cookie."""
+def _own_request(site: Site, sender: Sender) -> set[str]:
+    """When the batch itself does something to what `sender` comes with: a session, a login, a CSRF cookie."""
     looks_for_users = site.chain == "remote users"
-    return (
-        (sender.key != "present" and (site.authenticates or looks_for_users))
-        or (sender.fresh and looks_for_users)
-        or (sender.csrf == "malformed" and site.chain != "bare")
-    )
+    doubtful = sender.key != "present"
+    renewed_first = doubtful and (site.authenticates or looks_for_users)
+    first = renewed_first or (sender.fresh and looks_for_users) or (sender.csrf == "malformed" and site.chain != "bare")
+    last = doubtful and not renewed_first and site.save_every_request
+    return {place for place, used in (("before", first), ("after", last)) if used}
 
 
 def _refusal(call: Call) -> Refusal | None:
@@ -50,7 +50,7 @@ def _refusal(call: Call) -> Refusal | None:
     return views.get(call.path.partition("?")[0])
 
 
-OWN_REQUEST = Difference("The batch is a request of its own", comes_first=_is_renewed)
+OWN_REQUEST = Difference("The batch is a request of its own", empty_batch=_own_request)
 REFUSED = Difference("What a batch refuses", refusal=_refusal)
 SET_COOKIE = Difference("Cookies are set on the answer of the batch")
 OTHER_PATHS = Difference("A cookie that is not for the URL of the batch is not sent")
@@ -69,9 +69,9 @@ DIFFERENCES = [
 ]
 
 
-def begins_with_a_batch(site: Site, sender: Sender) -> bool:
-    """Whether the requests of `sender` alone follow an empty batch."""
-    return any(difference.comes_first(site, sender) for difference in DIFFERENCES)
+def empty_batches(site: Site, sender: Sender) -> set[str]:
+    """Where empty batches are sent with the requests of `sender` alone."""
+    return {place for difference in DIFFERENCES for place in difference.empty_batch(site, sender)}
 
 
 def refusal_of(call: Call) -> Refusal | None:

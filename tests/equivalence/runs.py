@@ -12,7 +12,7 @@ from django_batch.errors import BatchExempt, NestedBatch
 
 from .calls import TOKEN
 from .client import JSON, Answer, Call, Client
-from .differences import begins_with_a_batch, refusal_of
+from .differences import empty_batches, refusal_of
 from .senders import Sender, connect
 from .sites import Site, serving
 from .traces import traces
@@ -35,9 +35,17 @@ How = Callable[[Client, Site, Sender, Sequence[Call]], list[Answer]]
 
 def alone(client: Client, site: Site, sender: Sender, calls: Sequence[Call]) -> list[Answer]:
     """The answers to `calls`, sent one after another."""
-    if begins_with_a_batch(site, sender):
-        client.exchange("POST", site.batch_path, {"Content-Type": JSON}, b"[]")
-    return [_send(client, call) for call in calls]
+    places = empty_batches(site, sender)
+    if "before" in places:
+        _send_empty_batch(client, site)
+    answers = [_send(client, call) for call in calls]
+    if "after" in places:
+        _send_empty_batch(client, site)
+    return answers
+
+
+def _send_empty_batch(client: Client, site: Site) -> None:
+    client.exchange("POST", site.batch_path, {"Content-Type": JSON}, b"[]")
 
 
 def _send(client: Client, call: Call) -> Answer:
