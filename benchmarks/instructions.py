@@ -65,10 +65,11 @@ def count(scenario: str, subjects: Sequence[str], numbers: Sequence[int]) -> lis
     gc.disable()
     runs = []
     for each, name, subject in pairs([scenario], subjects):
+        for _ in range(_WARM_UP):
+            check(subject, each, 1)
         for n in numbers:
+            check(subject, each, min(n, _WARM_UP))
             repetitions = max(1, _WARM_UP // n)
-            for _ in range(repetitions):
-                check(subject, each, min(n, _WARM_UP))
             prepared = [subject.prepare(each, n) for _ in range(repetitions)]
             gc.collect()
             os.getppid()
