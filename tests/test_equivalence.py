@@ -86,6 +86,11 @@ EXAMPLES = {
         Sender(csrf="valid", remote_user="ada", fresh=True),
         [HOME, api("POST", "/api/basket/", {"book": 3}), HOME],
     ),
+    "a page to cache, where the session cannot be read any more": (
+        Site(session_engine="signed_cookies", csrf_use_sessions=True, first=frozenset({"cache"}), authenticates=False),
+        Sender(key="forgotten"),
+        [Call("GET", "/api/authors/")],
+    ),
     "more calls than a throttle lets through": (Site(), Sender(), [Call("GET", "/api/recommendations/")] * 7),
     "bodies that Django does not hold in memory": (
         Site(),
