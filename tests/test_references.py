@@ -262,6 +262,14 @@ def test_url_of_this_host_is_followed(bookshop):
     assert answers[1]["body"] == answers[0]["body"]
 
 
+def test_path_goes_on_behind_the_url_that_it_starts_with(bookshop):
+    first = {"id": "a", "path": "/api/authors/1/"}
+    books, alone = BatchClient().batch(
+        [first, {"path": "{a#/body/url}books/", "depends_on": "a"}, {"path": "/api/authors/1/books/"}]
+    )[1:]
+    assert (books["status"], books["body"]) == (200, alone["body"])
+
+
 REFUSED = {
     "https://evil.example/api/me/": "400 malformed",
     "http://evil.example/api/me/": "400 malformed",
@@ -282,6 +290,12 @@ REFUSED = {
 def test_whole_path_that_no_item_may_have_is_refused(ada, bookshop, url, fate):
     item = {"method": "POST", "path": "{a#/body}", "body": {"requests": []}, "depends_on": "a"}
     assert fates(ada.batch([answering(url), item])) == ["200", fate]
+
+
+@pytest.mark.parametrize("value", ["//evil", "http://testserver", "http://evil.example/", "https:", ""])
+def test_url_that_becomes_another_host_is_refused(bookshop, value):
+    item = {"path": "{a#/body}.example/x", "depends_on": "a"}
+    assert fates(BatchClient().batch([answering(value), item])) == ["200", "400 malformed"]
 
 
 @pytest.mark.parametrize(("prefix", "value"), [("http://testserver/", "/evil.example/x"), ("/", "/evil.example")])

@@ -52,23 +52,26 @@ def flow(step: Step, answers: Answers, *, max_size: int) -> Flow:
 
     `max_size` bounds what references make of a sub-request, in bytes.
     """
-    unmet = {each.id: _failed(each, answers) for each in step.subrequests if each.depends_on}
-    if any(unmet.values()):
-        return tuple(_not_started(each, unmet.get(each.id, ())) for each in step.subrequests)
+    obstacles = {each.id: _obstacle(each, answers) for each in step.subrequests if each.depends_on}
+    if any(obstacles.values()):
+        return tuple(_not_started(each, obstacles.get(each.id)) for each in step.subrequests)
     if step.atomic:
         return (yield from _group(step.subrequests, answers, max_size))
     return ((yield from _answer(step.subrequests[0], answers, max_size)),)
 
 
-def _failed(subrequest: Subrequest, answers: Answers) -> list[str]:
-    """The dependencies that failed, of those that have been answered: a member of the same group has yet to be."""
-    return [name for name in subrequest.depends_on if any(answer.failed for answer in answers.get(name, ()))]
+def _obstacle(subrequest: Subrequest, answers: Answers) -> str | None:
+    """Why `subrequest` may not run, by what has been answered: what has not is of its group, and will succeed first."""
+    succeeded = {name: not any(answer.failed for answer in answers.get(name, ())) for name in subrequest.depends_on}
+    if subrequest.condition:
+        return None if subrequest.condition(succeeded) else "its condition does not hold"
+    failed = ", ".join(repr(name) for name in subrequest.depends_on if not succeeded[name])
+    return f"it depends on {failed}, which failed" if failed else None
 
 
-def _not_started(subrequest: Subrequest, failed: Sequence[str]) -> Subresponse:
-    if failed:
-        names = ", ".join(map(repr, failed))
-        return Subresponse.refused(subrequest, FailedDependency(f"Not run, as it depends on {names}, which failed."))
+def _not_started(subrequest: Subrequest, obstacle: str | None) -> Subresponse:
+    if obstacle:
+        return Subresponse.refused(subrequest, FailedDependency(f"Not run, as {obstacle}."))
     return not_run(subrequest, "a dependency of its group failed")
 
 

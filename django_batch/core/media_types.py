@@ -17,15 +17,16 @@ def charset_of(content_type: str) -> str | None:
 
 def is_json(content_type: str) -> bool:
     """Whether `content_type` is JSON or has its suffix (RFC 6839 §3.1)."""
-    return content_type == "application/json" or bool(_JSON.fullmatch(_media_type(content_type)))
+    return content_type == "application/json" or bool(_JSON.fullmatch(media_type_of(content_type)))
 
 
 def is_text(content_type: str) -> bool:
     """Whether a body of `content_type` is text: by its type, or because it names a charset."""
-    return bool(_TEXT.fullmatch(_media_type(content_type))) or charset_of(content_type) is not None
+    return bool(_TEXT.fullmatch(media_type_of(content_type))) or charset_of(content_type) is not None
 
 
-def _media_type(content_type: str) -> str:
+def media_type_of(content_type: str) -> str:
+    """The type and subtype of `content_type`, in lower case."""
     return content_type.partition(";")[0].strip().lower()
 
 

@@ -19,7 +19,8 @@ class Reference:
     """The span of `place` that is filled in with what `query` finds in the answer to `id`.
 
     `place` is "path", "body" or "headers/" and a name. `query` takes the answer as the native format shows it, and
-    raises `LookupError`. `text` is the reference as it was written, for errors.
+    raises `LookupError`. `write` makes a text of what it finds, or raises `ValueError`; by default its place decides.
+    `text` is the reference as it was written, for errors.
     """
 
     place: str
@@ -28,6 +29,7 @@ class Reference:
     id: str
     query: Callable[[object], object]
     text: str
+    write: Callable[[object], str] | None = None
 
 
 class Subrequest(NamedTuple):
@@ -36,6 +38,7 @@ class Subrequest(NamedTuple):
     `path` is origin-form (RFC 9112 §3.2.1), percent-encoded, with its query. `body` are the exact bytes for the view.
     `depends_on` holds ids and group names. `pointer` is the JSON Pointer to its place in the batch, for errors.
     `references` are in the order of their spans. With `omit_body`, a success is answered without its body.
+    `condition` decides whether it is run, by which of `depends_on` succeeded; without one, all of them have to.
     """
 
     id: str
@@ -48,6 +51,7 @@ class Subrequest(NamedTuple):
     pointer: str = ""
     references: tuple[Reference, ...] = ()
     omit_body: bool = False
+    condition: Callable[[Mapping[str, bool]], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class Batch:
     """The sub-requests of one batch, in the order of their sender.
 
     `parallel` lets an executor that can run steps side by side. With `dry_run`, all of it is rolled back in the end.
+    With `lenient`, headers that a sub-request may not set are left out of it instead of refusing it.
     `faults` are errors found while reading; a batch that has any is never run. `layout` is what a dialect remembers
     from reading to writing, and means nothing to anyone else.
     """
@@ -64,6 +69,7 @@ class Batch:
     continue_on_error: bool = True
     parallel: bool = False
     dry_run: bool = False
+    lenient: bool = False
     faults: tuple[BatchError, ...] = ()
     layout: object = None
 

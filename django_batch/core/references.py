@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import AnyStr
-from urllib.parse import quote
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import AnyStr, TypeVar
+from urllib.parse import quote, unquote
 
 from django_batch.core.documents import Number, Query, document, json_pieces, to_json
 from django_batch.core.messages import Reference, Subrequest, Subresponse
@@ -23,6 +23,8 @@ _IN_BODY = re.compile(_STRING + rb'|\{\s*+"\$ref"\s*+:\s*+(' + _STRING + rb")\s*
 _IN_TEXT = re.compile(r"\{([^{}#]+#[^{}]*)\}")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can write one, UTF-8 cannot
 
+T = TypeVar("T")
+Found = tuple[Reference, object]  # with the value that its query finds
 Compile = Callable[[str], Query]  # the part of a reference behind `#` -> its query; raises `ValueError`
 
 
@@ -50,8 +52,8 @@ def _reference(place: str, span: tuple[int, int], text: str, compile_query: Comp
 
 
 def masked(path: str, references: Sequence[Reference]) -> str:
-    """`path` with a letter for each of its references: what is known of it. Empty if all of it is one."""
-    if _is_whole("path", path, references):
+    """`path` with a letter for each of its references: what is known of it. Empty if it starts with one, a URL."""
+    if any(map(_is_url, references)):
         return ""
     return _splice(path, [(each.start, each.end, "x") for each in references if each.place == "path"], str, len(path))
 
@@ -64,28 +66,38 @@ def fill(subrequest: Subrequest, answers: Mapping[str, Sequence[Subresponse]], *
     if not subrequest.references:
         return subrequest
     documents = {name: document(answers[name][0]) for name in {each.id for each in subrequest.references}}
-    whole_path = _is_whole("path", subrequest.path, subrequest.references)
 
-    def filled(place: str, text: AnyStr, write: Callable[[object], AnyStr]) -> AnyStr:
-        spans = [(each.start, each.end, value) for each, value in values if each.place == place]
+    def filled(place: str, text: AnyStr, write: Callable[[Found], AnyStr]) -> AnyStr:
+        spans = [(found[0].start, found[0].end, found) for found in values if found[0].place == place]
         return _splice(text, spans, write, max_size) if spans else text
 
     try:
         values = [(each, _find(each, documents)) for each in subrequest.references]
-        if not whole_path:
-            _check_segments(subrequest.path, [each for each in values if each[0].place == "path"])
+        _check_segments(subrequest.path, values)
         return subrequest._replace(
-            path=filled("path", subrequest.path, _text if whole_path else _quoted),
-            headers=tuple((name, filled(f"headers/{name}", value, _text)) for name, value in subrequest.headers),
-            body=filled("body", bytes(subrequest.body), lambda value: _json(value, max_size)),
+            path=filled("path", subrequest.path, _written),
+            headers=tuple((name, filled(f"headers/{name}", value, _written)) for name, value in subrequest.headers),
+            body=filled("body", bytes(subrequest.body), lambda found: _written_in_body(found, max_size)),
         )
     except ValueError as error:
         raise UnresolvedReference(f"Not run, as {error}.", pointer=subrequest.pointer) from None
 
 
-def _is_whole(place: str, text: str, references: Iterable[Reference]) -> bool:
-    """Whether all of `text` is one reference."""
-    return any((each.place, each.start, each.end) == (place, 0, len(text)) for each in references)
+def _is_url(reference: Reference) -> bool:
+    """Whether its value is a URL, or the beginning of one: nothing but a slash could stand at the start of a path."""
+    return reference.place == "path" and reference.start == 0
+
+
+def _written(found: Found) -> str:
+    reference, value = found
+    if reference.write:
+        return reference.write(value)
+    return quoted(value) if reference.place == "path" and reference.start else text_of(value)
+
+
+def _written_in_body(found: Found, max_size: int) -> bytes:
+    reference, value = found
+    return reference.write(value).encode() if reference.write else _json(value, max_size)
 
 
 def _find(reference: Reference, documents: Mapping[str, object]) -> object:
@@ -95,9 +107,7 @@ def _find(reference: Reference, documents: Mapping[str, object]) -> object:
         raise ValueError(f"{reference.text!r} is not found in the answer that it refers to: {error}") from None
 
 
-def _splice(
-    text: AnyStr, spans: Sequence[tuple[int, int, object]], write: Callable[[object], AnyStr], max_size: int
-) -> AnyStr:
+def _splice(text: AnyStr, spans: Sequence[tuple[int, int, T]], write: Callable[[T], AnyStr], max_size: int) -> AnyStr:
     """`text` with each span replaced, in one pass. Raises `ValueError` as soon as it is too long: values multiply."""
     pieces: list[AnyStr] = []
     end, size = 0, len(text)
@@ -126,7 +136,8 @@ def _too_long(max_size: int) -> ValueError:
     return ValueError(f"filled in, it would have more than {max_size} bytes")
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """`value` as it stands in a header. Raises `ValueError` for what has no plain text."""
     match value:
         case str() if not _SURROGATE.search(value):
             return value
@@ -135,15 +146,16 @@ def _text(value: object) -> str:
     raise ValueError("null, an object, a list or a lone surrogate cannot stand in a path or a header")
 
 
-def _check_segments(path: str, values: Sequence[tuple[Reference, object]]) -> None:
+def _check_segments(path: str, values: Sequence[Found]) -> None:
     """Raise `ValueError` for what would not stay one segment: a server decodes `%2F` before the site reads the path."""
-    blank = _splice(path, [(each.start, each.end, "x" * (each.end - each.start)) for each, _ in values], str, len(path))
-    before_query = len(blank.partition("?")[0])
-    if any(each.start < before_query and isinstance(value, str) and "/" in value for each, value in values):
+    in_path = [(each, value) for each, value in values if each.place == "path"]
+    blanks = [(each.start, each.end, "x" * (each.end - each.start)) for each, _ in in_path]
+    before_query = len(_splice(path, blanks, str, len(path)).partition("?")[0])
+    if any(0 < each.start < before_query and "/" in unquote(_written((each, value))) for each, value in in_path):
         raise ValueError("a value with a slash cannot stand in a path, outside of its query")
 
 
-def _quoted(value: object) -> str:
-    """A path segment or a query value, percent-encoded."""
-    text = _text(value)
+def quoted(value: object) -> str:
+    """A path segment or a query value, percent-encoded. Raises `ValueError` for what has no plain text."""
+    text = text_of(value)
     return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="")

@@ -47,9 +47,10 @@ class Conversation:
         allowed_headers: Collection[str],
         methods: Collection[str],
         max_response_size: int,
+        lenient: bool = False,
     ) -> None:
         self._parent = parent
-        self._factory = SubrequestFactory(parent, allowed_headers=allowed_headers, methods=methods)
+        self._factory = SubrequestFactory(parent, allowed_headers=allowed_headers, methods=methods, lenient=lenient)
         self._url = parent.build_absolute_uri(parent.path)
         self._cookies = Cookies(parent.META.get("HTTP_COOKIE", ""), self._url)
         self._csrf_token = CSRFToken(parent)

@@ -46,12 +46,18 @@ _MAX_TEMPLATES = 64  # kept per batch
 
 
 class SubrequestFactory(RequestFactory):
-    """Builds the sub-requests of one batch. `parent` is the request that carries it."""
+    """Builds the sub-requests of one batch. `parent` is the request that carries it.
 
-    def __init__(self, parent: HttpRequest, *, allowed_headers: Collection[str], methods: Collection[str]) -> None:
+    Where it is `lenient`, a header that may not be set is left out, and refuses nothing.
+    """
+
+    def __init__(
+        self, parent: HttpRequest, *, allowed_headers: Collection[str], methods: Collection[str], lenient: bool = False
+    ) -> None:
         super().__init__()
         self.defaults: dict[str, Any] = dict(_inherited(parent))
         self._methods = tuple(methods)
+        self._lenient = lenient
         self._settable = {name.lower() for name in allowed_headers if not _never_settable(name)}
         self._authorization = parent.META.get("HTTP_AUTHORIZATION")
         self._script_prefix = self.defaults["SCRIPT_NAME"].rstrip("/")
@@ -115,11 +121,16 @@ class SubrequestFactory(RequestFactory):
         """The headers of an item as keys and values of META."""
         seen: set[str] = set()
         for name, value in subrequest.headers:
+            if self._lenient and not self._may_set(name.lower(), value):
+                continue
             if reason := self._objection(name, value, seen):
                 pointer = f"{subrequest.pointer}/headers/{name.replace('~', '~0').replace('/', '~1')}"
                 raise HeaderNotAllowed(f"The header {name!r} {reason}", pointer=pointer)
             seen.add(name.lower())
             yield str(HttpHeaders.to_wsgi_name(name)), _wsgi_text(value.strip(" \t"))
+
+    def _may_set(self, lowered: str, value: str) -> bool:
+        return lowered in self._settable or (lowered == "authorization" and value == self._authorization)
 
     def _objection(self, name: str, value: str, seen: Collection[str]) -> str:
         lowered = name.lower()
@@ -131,7 +142,7 @@ class SubrequestFactory(RequestFactory):
             return "has a control character in its value."
         if lowered in seen:
             return "is there twice. Write its values as one, with commas."
-        if lowered in self._settable or (lowered == "authorization" and value == self._authorization):
+        if self._may_set(lowered, value):
             return ""
         return "cannot be set by a sub-request. It is sent with the batch, or added to ALLOWED_HEADERS by the site."
 

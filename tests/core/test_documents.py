@@ -109,7 +109,7 @@ def test_law_document_is_what_the_native_format_shows(value, content_type):
 
 def assert_shown(subresponse: Subresponse) -> None:
     batch = Batch((subresponse.subrequest,))
-    [shown] = json.loads(NativeDialect().write(batch, [subresponse]), parse_int=float)["responses"]
+    [shown] = json.loads(NativeDialect().writer(batch).whole([subresponse]), parse_int=float)["responses"]
     assert document(subresponse) == shown
 
 

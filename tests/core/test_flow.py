@@ -73,6 +73,24 @@ def test_dependency_that_failed_keeps_it_from_running(status):
     assert "depends on 'x', 'z'" in site.subresponses[0].error.detail
 
 
+@pytest.mark.parametrize(("holds", "status"), [(lambda by: by["b"] and not by["c"], 200), (lambda by: by["c"], 424)])
+def test_condition_decides_instead_of_its_dependencies(holds, status):
+    step = Step(0, (subrequest("a", "b", "c")._replace(condition=holds),))
+    site = Site()
+    assert [answer[1] for answer in site.answer(step, b=200, c=404)] == [status]
+    assert site.effects == ["a"] * (status == 200)
+
+
+def test_condition_of_a_member_knows_that_those_of_its_group_before_it_succeed():
+    unless = subrequest("b", "a")._replace(condition=lambda by: not by["a"])
+    site = Site()
+    assert site.answer(group(subrequest("a"), unless)) == [
+        ("a", 424, "not_run"),
+        ("b", 424, "failed_dependency"),
+    ]
+    assert site.effects == []
+
+
 def test_dependency_on_a_group_fails_if_any_member_did():
     failed = (Subresponse(subrequest("x"), 200), Subresponse(subrequest("y"), 500))
     (subresponse,) = drive(flow(single("g"), {"g": failed}, max_size=100), Site().perform)

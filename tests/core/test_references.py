@@ -131,7 +131,8 @@ def test_reference_that_cannot_be_read_is_quoted(body, message):
         ("/books/{a#/x}/?q={a#/y}", "/books/x/?q=x"),
         ("{a#/body/next}", ""),
         ("/{a#/x}", "/x"),
-        ("{a#/x}{a#/y}", "xx"),
+        ("{a#/x}{a#/y}", ""),
+        ("{a#/headers/Location}notes/", ""),
         ("//{a#/x}", "//x"),
         ("/books/", "/books/"),
     ],
@@ -275,8 +276,28 @@ def test_slash_in_a_path_is_refused(path):
         filled({"v": "1/price", "?": 1}, path)
 
 
-def test_whole_path_is_taken_as_it_is():
+def test_value_at_the_start_of_a_path_is_taken_as_it_is():
     assert filled("/books/?page=2&q=%2F", "{a#/body}").path == "/books/?page=2&q=%2F"
+    assert filled("/books/1/", "{a#/body}price/?of={a#/body}").path == "/books/1/price/?of=%2Fbooks%2F1%2F"
+
+
+def test_value_is_written_as_its_reference_says():
+    def write(value: object) -> str:
+        return f"<{value}>"
+
+    places = [("path", 6, 7), ("path", 9, 10), ("headers/Prefer", 0, 1), ("body", 1, 2)]
+    references = tuple(Reference(*place, "a", pointer("/body"), "a", write) for place in places)
+    answers = {"a": [Subresponse(Subrequest("a", "GET", "/"), 200, {"Content-Type": "text/plain"}, b"v")]}
+    request = Subrequest("b", "GET", "/book/_?_=_", (("Prefer", "_"),), b"[_]", ("a",), references=references)
+    written = fill(request, answers, max_size=100)
+    assert (written.path, written.headers, written.body) == ("/book/<v>?_<v>_", (("Prefer", "<v>"),), b"[<v>]")
+
+
+def test_segment_that_is_written_with_a_slash_is_refused():
+    reference = Reference("path", 1, 2, "a", pointer("/body"), "a", lambda value: "1,2/3")
+    request = Subrequest("b", "GET", "/_", depends_on=("a",), references=(reference,))
+    with pytest.raises(UnresolvedReference, match="slash"):
+        fill(request, {"a": [Subresponse(Subrequest("a", "GET", "/"), 200)]}, max_size=100)
 
 
 @pytest.mark.parametrize("value", [True, False])

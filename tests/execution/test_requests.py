@@ -144,6 +144,18 @@ def test_subrequests_of_one_factory_share_nothing_that_can_be_changed():
         assert not hasattr(request, "session")
 
 
+def test_header_that_may_not_be_set_is_left_out_where_that_is_asked_for():
+    sent_by = parent(HTTP_AUTHORIZATION="Token ada")
+    headers = [("Host", "evil.example"), ("Cookie", "a=1"), ("X_Forwarded_For", "1"), ("User-Agent", "robot")]
+    headers += [("Authorization", "Token ben"), ("Prefer", "return=minimal")]
+    factory = SubrequestFactory(sent_by, allowed_headers=["Prefer", "Host"], methods=("GET",), lenient=True)
+    request = factory.build(Subrequest("0", "GET", "/", tuple(headers)), credentials={})
+    expected = {**build(sent_by=sent_by).META, "HTTP_PREFER": "return=minimal"}
+    assert {key: value for key, value in request.META.items() if key != "wsgi.input"} == {
+        key: value for key, value in expected.items() if key != "wsgi.input"
+    }
+
+
 def test_many_different_headers_are_each_those_of_their_own_subrequest():
     factory = SubrequestFactory(parent(), allowed_headers=["Accept"], methods=("GET",))
     for number in range(200):
