@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from inspect import isabstract
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.conf import settings
 from django.db import connections
@@ -93,6 +93,25 @@ def _is_a(base: type) -> Callable[[object], bool]:
     return accepts
 
 
+def _are_dialects(value: object) -> bool:
+    """Whether `value` is a dialect, or a list of those of which no two read the same media type."""
+    options = _as_list(value)
+    if not options or not all(map(_is_a(Dialect), options)):
+        return False
+    media_types = [media_type for dialect in instances(value) for media_type in dialect.media_types]
+    return len(media_types) == len(set(media_types))
+
+
+def instances(option: object) -> list[Any]:
+    """What the value of a setting stands for: classes are called, dotted paths imported. One alone is a list of one."""
+    found = [import_string(each) if isinstance(each, str) else each for each in _as_list(option)]
+    return [each() if isinstance(each, type) else each for each in found]
+
+
+def _as_list(option: object) -> list[object]:
+    return [*option] if isinstance(option, list | tuple) else [option]
+
+
 MAX_REQUESTS = Setting("MAX_REQUESTS", 100, "a whole number above 0", _is_number(1))  # sub-requests in one batch
 MAX_SIZE = Setting("MAX_SIZE", 10 * 2**20, "a whole number above 0", _is_number(1))  # bytes of the batch's body
 MAX_RESPONSE_SIZE = Setting(  # bytes of all sub-response bodies together
@@ -120,11 +139,11 @@ EXECUTOR = Setting[str | type[Executor] | Executor](
     _is_a(Executor),
 )
 MAX_WORKERS = Setting("MAX_WORKERS", 4, "a whole number above 0", _is_number(1))  # side by side, of one batch
-DIALECT = Setting[str | type[Dialect] | Dialect](
+DIALECT = Setting[object](  # of the URL; of several, the one that reads the Content-Type of the batch
     "DIALECT",
     "django_batch.dialects.native.NativeDialect",
-    "a Dialect: a class, an instance, or the dotted path of one",
-    _is_a(Dialect),
+    "a Dialect: a class, an instance, or the dotted path of one; or a list of those that read different media types",
+    _are_dialects,
 )
 
 SETTINGS: dict[str, Setting[object]] = {

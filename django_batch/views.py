@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from time import perf_counter
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
-from django.utils.module_loading import import_string
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -21,15 +20,14 @@ from django_batch import conf
 from django_batch.core.messages import Batch, Subresponse
 from django_batch.core.plan import plan
 from django_batch.core.run import Run
-from django_batch.dialects.base import Dialect, Envelope
-from django_batch.errors import BatchError, Malformed, NestedBatch, TooLarge
+from django_batch.dialects.base import Dialect, Envelope, choose
+from django_batch.envelopes import read_envelope
+from django_batch.errors import BatchError, NestedBatch
 from django_batch.execution.base import Executor
 from django_batch.execution.conversation import Conversation
 from django_batch.execution.cookies import set_cookies
 from django_batch.execution.steps import Steps, dry_run
 from django_batch.signals import batch_finished, batch_started, group_retried, subrequest_finished
-
-T = TypeVar("T")
 
 
 class _Unread(BaseParser):
@@ -75,8 +73,9 @@ class BatchView(APIView):
         dialect = self.get_dialect()
         batch = dialect.parse(self.get_envelope(request))
         subresponses = self.run(request._request, batch)
-        content = dialect.write(batch, subresponses)
-        response = HttpResponse(content, status=dialect.status, content_type=dialect.content_type)
+        writer = dialect.writer(batch)
+        content = writer.whole(subresponses)
+        response = HttpResponse(content, status=writer.status, content_type=writer.content_type, headers=writer.headers)
         set_cookies(response, subresponses)
         return response
 
@@ -88,6 +87,7 @@ class BatchView(APIView):
             allowed_headers=self.allowed_headers,
             methods=self.methods,
             max_response_size=self.max_response_size,
+            lenient=batch.lenient,
         )
         steps = Steps(
             answers=books.answers,
@@ -117,30 +117,19 @@ class BatchView(APIView):
             )
 
     def get_dialect(self) -> Dialect:
-        """The wire format of this URL."""
-        return _instance(self.dialect)
+        """The wire format of this URL: of several, the one that reads the Content-Type of the request."""
+        return choose(conf.instances(self.dialect), self.request.META.get("CONTENT_TYPE", ""))
 
     def get_executor(self) -> Executor:
         """What drives the run."""
-        return _instance(self.executor)
+        executor: Executor = conf.instances(self.executor)[0]
+        return executor
 
     def get_envelope(self, request: Request) -> Envelope:
         """What the dialect reads. Raises `TooLarge` past `max_size`, if possible before anything is read."""
-        try:
-            declared = int(request.META.get("CONTENT_LENGTH") or 0)
-        except ValueError:
-            declared = 0
-        try:
-            body = b"" if declared > self.max_size else request._request.read(self.max_size + 1)
-        except UnreadablePostError as error:
-            raise Malformed("The batch could not be read to its end.") from error
-        if max(declared, len(body)) > self.max_size:
-            raise TooLarge(f"The batch has more than {self.max_size} bytes. Send it in several.")
-        return Envelope(
-            body,
-            content_type=request.META.get("CONTENT_TYPE", ""),
-            url=request.build_absolute_uri(request.path),
-            max_requests=self.max_requests,
+        limits = (self.max_requests, self.get_dialect().max_requests)
+        return read_envelope(
+            request._request, max_size=self.max_size, max_requests=min(limit for limit in limits if limit is not None)
         )
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -178,8 +167,3 @@ def _check_options(view: type[BatchView], options: Mapping[str, object]) -> None
         setting = conf.SETTINGS.get(name.upper())
         if setting and not setting.accepts(value):
             raise ImproperlyConfigured(f"{view.__name__}.{name} is {value!r}, but must be {setting.expects}.")
-
-
-def _instance(option: str | type[T] | T) -> T:
-    found = import_string(option) if isinstance(option, str) else option
-    return cast("T", found() if isinstance(found, type) else found)

@@ -29,7 +29,7 @@ WRONG: dict[str, list[Any]] = {
     "ATOMIC_RETRIES": [-1, 1.0, "1", True, None],
     "EXECUTOR": [*CLASSES, Executor, "django_batch.execution.base.Executor", NativeDialect],
     "MAX_WORKERS": NUMBERS,
-    "DIALECT": [*CLASSES, "django_batch.dialects.base.Dialect", SerialExecutor],
+    "DIALECT": [*CLASSES, "django_batch.dialects.base.Dialect", SerialExecutor, [], [NativeDialect, NativeDialect]],
 }
 RIGHT: dict[str, list[Any]] = {
     "MAX_REQUESTS": [1, 10**6],
@@ -41,7 +41,7 @@ RIGHT: dict[str, list[Any]] = {
     "ATOMIC_RETRIES": [0, 3],
     "EXECUTOR": [SerialExecutor, SerialExecutor(), "django_batch.execution.threads.ThreadExecutor"],
     "MAX_WORKERS": [1],
-    "DIALECT": [NativeDialect, NativeDialect(), "django_batch.dialects.native.NativeDialect"],
+    "DIALECT": [NativeDialect, NativeDialect(), "django_batch.dialects.native.NativeDialect", [NativeDialect]],
 }
 
 

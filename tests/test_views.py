@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ from django_batch.conf import SETTINGS
 from django_batch.core.messages import Batch, Subrequest, Subresponse
 from django_batch.core.run import Run
 from django_batch.dialects.base import Dialect, Envelope, Writer
-from django_batch.dialects.native import NativeDialect
+from django_batch.dialects.native import NativeDialect, NativeWriter
 from django_batch.errors import BatchError, UnknownDependency
 from django_batch.execution.base import Executor, Perform
 from django_batch.execution.cookies import set_cookies
@@ -212,17 +213,27 @@ class Careless(BatchError):
     code = "careless"
 
 
-class PlainDialect(NativeDialect):
-    """Refuses in plain text, and answers with 200."""
-
+class PlainWriter(NativeWriter):
     status = 200
+    headers = MappingProxyType({"X-Format": "plain"})
+
+
+class PlainDialect(NativeDialect):
+    """Refuses in plain text, answers with 200, and takes one sub-request at a time."""
+
     error_content_type = "text/plain"
+    max_requests = 1
+
+    def writer(self, batch: Batch) -> Writer:
+        return PlainWriter()
 
     def write_error(self, error: BatchError) -> bytes:
         return f"{error.code}: {error.detail}".encode()
 
 
 class LineWriter(Writer):
+    content_type = "text/plain"
+
     def write(self, subresponse: Subresponse) -> bytes:
         return b"%d\n" % subresponse.status
 
@@ -230,8 +241,7 @@ class LineWriter(Writer):
 class LineDialect(Dialect):
     """A method and a path in each line, answered with a status in each."""
 
-    media_type = "text/plain"
-    content_type = "text/plain"
+    media_types = ("text/plain",)
 
     def parse(self, envelope: Envelope) -> Batch:
         lines = enumerate(envelope.body.decode().splitlines())
@@ -269,7 +279,9 @@ def test_dialect_of_a_subclass_writes_answers_and_refusals(client, serve):
             return PlainDialect()
 
     serve(plain=PlainView.as_view())
-    assert client.send_batch([ME], path="/plain/").status_code == 200
+    response = client.send_batch([ME], path="/plain/")
+    assert (response.status_code, response.headers["X-Format"]) == (200, "plain")
+    assert client.send_batch([ME, ME], path="/plain/").status_code == 413
     refusal = client.send_batch([], path="/plain/")
     assert (refusal.status_code, refusal.headers["Content-Type"]) == (400, "text/plain")
     assert refusal.content == b"malformed: The batch has no sub-requests."
@@ -280,6 +292,15 @@ def test_dialect_of_another_kind_is_read_and_written(client, serve):
     response = client.generic("POST", "/lines/", b"GET /api/me/\nDELETE /api/me/\nGET /nowhere/\n", "text/plain")
     assert (response.status_code, response.headers["Content-Type"]) == (207, "text/plain")
     assert response.content == b"200\n405\n404\n"
+
+
+def test_url_of_several_dialects_speaks_the_one_that_reads_the_content_type(client, serve):
+    serve(both=BatchView.as_view(dialect=[NativeDialect, LineDialect()]))
+    lines = client.generic("POST", "/both/", b"GET /nowhere/\n", "text/plain; charset=utf-8")
+    assert (lines.status_code, lines.content) == (207, b"404\n")
+    assert client.send_batch([{"path": "/nowhere/"}], path="/both/").json()[0]["status"] == 404
+    refusal = client.generic("POST", "/both/", b"", "text/html")
+    assert (refusal.status_code, refusal.json()["code"]) == (415, "unsupported_media_type")
 
 
 @with_rows
@@ -478,7 +499,7 @@ def test_reference_tells_of_every_field(message):
     assert table(message.__name__) == [*message.__annotations__]
 
 
-@pytest.mark.parametrize("part", [Dialect, Executor, BatchClient])
+@pytest.mark.parametrize("part", [Dialect, Writer, Executor, BatchClient])
 def test_reference_tells_of_every_attribute_and_method(part):
     assert {*table(part.__name__)} == public(part)
 

@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from io import BytesIO
+from types import MappingProxyType
 from typing import ClassVar
 
 import msgspec
 
+from django_batch.core.media_types import media_type_of
 from django_batch.core.messages import Batch, Subresponse
 from django_batch.errors import BatchError
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """The request that carries a batch: its body as it came, and its absolute URL."""
+    """The request that carries a batch: its body as it came, and its absolute URL.
+
+    `headers` finds a name in any letter case.
+    """
 
     body: bytes
     content_type: str
     url: str
     max_requests: int
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Writer(ABC):
-    """Writes the answer to one batch, piece by piece: `begin`, `write` for each subresponse in order, `end`."""
+    """Writes the answer to one batch, piece by piece: `begin`, `write` for each subresponse in order, `end`.
+
+    `status`, `content_type` and `headers` are those of the response that carries the answer.
+    """
+
+    status: int = 207
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def begin(self) -> bytes:
         """What stands before the first subresponse."""
@@ -39,14 +52,26 @@ class Writer(ABC):
         """What stands behind the last subresponse."""
         return b""
 
+    def whole(self, subresponses: Iterable[Subresponse]) -> bytes:
+        """The whole answer at once."""
+        answer = BytesIO()  # one buffer that grows, so that an answer is never held in pieces and joined
+        answer.write(self.begin())
+        for subresponse in subresponses:
+            answer.write(self.write(subresponse))
+        answer.write(self.end())
+        return answer.getvalue()
+
 
 class Dialect(ABC):
-    """A wire format. An instance holds options only, and serves any number of batches at once."""
+    """A wire format. An instance holds options only, and serves any number of batches at once.
 
-    media_type: ClassVar[str]
-    content_type: str = "application/json"
+    `media_types` are those of the batches that it reads, in lower case. `max_requests` is its own limit of sub-requests
+    in one batch, within that of the view.
+    """
+
+    media_types: ClassVar[tuple[str, ...]]
     error_content_type: str = "application/problem+json"
-    status: int = 207
+    max_requests: int | None = None
 
     @abstractmethod
     def parse(self, envelope: Envelope) -> Batch:
@@ -56,16 +81,12 @@ class Dialect(ABC):
     def writer(self, batch: Batch) -> Writer:
         """A writer for the answer to `batch`."""
 
-    def write(self, batch: Batch, subresponses: Iterable[Subresponse]) -> bytes:
-        """The whole answer to `batch`."""
-        writer = self.writer(batch)
-        answer = BytesIO()  # one buffer that grows, so that an answer is never held in pieces and joined
-        answer.write(writer.begin())
-        for subresponse in subresponses:
-            answer.write(writer.write(subresponse))
-        answer.write(writer.end())
-        return answer.getvalue()
-
     def write_error(self, error: BatchError) -> bytes:
         """The refusal of a whole batch, in `error_content_type`."""
         return msgspec.json.encode(error.problem())
+
+
+def choose(dialects: Sequence[Dialect], content_type: str) -> Dialect:
+    """The one of `dialects` that reads `content_type`, else the first, which refuses it."""
+    media_type = media_type_of(content_type)
+    return next((dialect for dialect in dialects if media_type in dialect.media_types), dialects[0])

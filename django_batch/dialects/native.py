@@ -13,7 +13,7 @@ from itertools import islice
 from msgspec import Raw
 from msgspec.json import Decoder, encode
 
-from django_batch.core.media_types import charset_of
+from django_batch.core.media_types import charset_of, media_type_of
 from django_batch.core.messages import Batch, Subrequest, Subresponse
 from django_batch.dialects.base import Dialect, Envelope, Writer
 from django_batch.dialects.bodies import json_body
@@ -30,7 +30,7 @@ _SLICE = 1 << 16  # bytes that are checked at once, so that a batch is never hel
 class NativeDialect(Dialect):
     """Reads and writes the native format. `Batch.layout` is True for the bare array."""
 
-    media_type = "application/json"
+    media_types = ("application/json",)
 
     def parse(self, envelope: Envelope) -> Batch:
         """The batch in `envelope`. Raises for what is no JSON, not in UTF-8, or too much; the rest are faults."""
@@ -52,8 +52,8 @@ class NativeDialect(Dialect):
 
 
 def _check_encoding(envelope: Envelope) -> None:
-    media_type = envelope.content_type.partition(";")[0].strip().lower()
-    if media_type != NativeDialect.media_type or charset_of(envelope.content_type) not in (None, "utf-8", "utf8"):
+    media_type = media_type_of(envelope.content_type)
+    if media_type not in NativeDialect.media_types or charset_of(envelope.content_type) not in (None, "utf-8", "utf8"):
         raise UnsupportedMediaType(f"Send the batch as application/json in UTF-8, not as {envelope.content_type!r}.")
     decoder = codecs.getincrementaldecoder("utf-8")()
     view = memoryview(envelope.body)

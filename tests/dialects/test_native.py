@@ -165,32 +165,37 @@ def test_batch_is_read_as_what_it_is(body, batch):
 
 @pytest.mark.parametrize(("body", "batch"), BATCHES)
 def test_batch_is_answered_in_its_own_layout(body, batch):
-    answer = json.loads(NativeDialect().write(parse(body), [Subresponse(each, 200) for each in batch.subrequests]))
+    answer = json.loads(
+        NativeDialect().writer(parse(body)).whole([Subresponse(each, 200) for each in batch.subrequests])
+    )
     answers = answer if batch.layout else answer["responses"]
     assert [each["status"] for each in answers] == [200] * len(batch.subrequests)
 
 
 @pytest.mark.parametrize(("subresponse", "whole", "bare"), ANSWERS)
 def test_answer_is_written_in_both_forms(subresponse, whole, bare):
-    assert NativeDialect().write(WHOLE, [subresponse]) == b'{"responses":[%b]}' % whole
-    assert NativeDialect().write(BARE, [subresponse]) == b"[%b]" % bare
+    assert NativeDialect().writer(WHOLE).whole([subresponse]) == b'{"responses":[%b]}' % whole
+    assert NativeDialect().writer(BARE).whole([subresponse]) == b"[%b]" % bare
 
 
 def test_answers_are_written_in_their_order():
     subresponses = [Subresponse(GET, status) for status in (200, 404, 204)]
-    assert NativeDialect().write(BARE, subresponses) == (
+    assert NativeDialect().writer(BARE).whole(subresponses) == (
         b'[{"status":200,"response":null},{"status":404,"response":null},{"status":204,"response":null}]'
     )
 
 
 def test_dry_run_is_told_in_the_answer():
-    assert json.loads(NativeDialect().write(replace(WHOLE, dry_run=True), [])) == {"dry_run": True, "responses": []}
+    assert json.loads(NativeDialect().writer(replace(WHOLE, dry_run=True)).whole([])) == {
+        "dry_run": True,
+        "responses": [],
+    }
 
 
 @pytest.mark.parametrize("error", [RolledBack("Rolled back."), MethodNotAllowed("No.", headers={"Allow": "GET"})])
 def test_refusal_of_an_item_is_its_body(error):
     subresponse = Subresponse.refused(GET, error)
-    assert json.loads(NativeDialect().write(WHOLE, [subresponse])) == {
+    assert json.loads(NativeDialect().writer(WHOLE).whole([subresponse])) == {
         "responses": [
             {
                 "id": "book",
@@ -205,7 +210,7 @@ def test_refusal_of_an_item_is_its_body(error):
 @pytest.mark.parametrize("status", [200, 299, 404, 599])
 def test_error_in_place_of_a_body_keeps_the_status_of_the_view(status):
     subresponse = Subresponse(GET, status, {"X-Total": "7"}, error=BodyTooLarge("Too large."))
-    (answer,) = json.loads(NativeDialect().write(BARE, [subresponse]))
+    (answer,) = json.loads(NativeDialect().writer(BARE).whole([subresponse]))
     assert (answer["status"], answer["response"]["status"]) == (status, status)
     assert answer["response"]["code"] == "body_too_large"
 
@@ -261,7 +266,7 @@ def test_whatever_is_written_can_be_read(answers):
         Subresponse(Subrequest(id_, "GET", "/"), status, {**headers, "Content-Type": content_type}, body)
         for id_, status, headers, content_type, body in answers
     ]
-    written = json.loads(NativeDialect().write(WHOLE, subresponses))["responses"]
+    written = json.loads(NativeDialect().writer(WHOLE).whole(subresponses))["responses"]
     assert [each["id"] for each in written] == [each.subrequest.id for each in subresponses]
     assert [each["status"] for each in written] == [each.status for each in subresponses]
     assert [each["headers"] for each in written] == [each.headers for each in subresponses]
@@ -298,7 +303,7 @@ def test_reference_tells_of_every_member_of_an_item():
 
 def test_reference_tells_of_every_member_of_an_answer():
     subrequest = Subrequest("a", "GET", "/", atomicity_group="g")
-    written = json.loads(NativeDialect().write(WHOLE, [Subresponse(subrequest, 200, {}, b"\xff")]))
+    written = json.loads(NativeDialect().writer(WHOLE).whole([Subresponse(subrequest, 200, {}, b"\xff")]))
     assert [*table("Answers")] == [*written["responses"][0]]
 
 
