@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Event
 from urllib.request import Request, urlopen
 
+import hypothesis
 import pytest
 from asgiref.sync import async_to_sync
 from django.core.signals import request_finished, request_started
@@ -297,6 +298,7 @@ BATCHES = [
     {"requests": [AUTHOR, {"path": "/api/books/1/"}, {"path": "/wreck-async/"}], "dry_run": True},
     {"requests": [{"path": "/batch/"}, {"path": "//"}]},
 ]
+ROUNDS = 2 * hypothesis.settings().max_examples  # of five batches each: a thousand where a hundred examples are tried
 
 
 def held_by_the_process():
@@ -334,5 +336,5 @@ def test_many_batches_leave_nothing_behind(bookshop, unlogged, settings):
         return held_by_the_process()
 
     after_few = send(2)
-    after_many = send(20)
+    after_many = send(ROUNDS)
     assert {kind: number for kind, number in after_many.items() if number > after_few[kind]} == {}
