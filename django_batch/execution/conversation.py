@@ -106,13 +106,21 @@ class Conversation:
 
     def _answer(self, subrequest: Subrequest) -> Subresponse:
         start = perf_counter()
+        request = self._request(subrequest)
+        return self._take(request, get_response(request), start)
+
+    def _request(self, subrequest: Subrequest) -> HttpRequest:
+        """Django's request for `subrequest`, with the cookies of this moment."""
         if subrequest.references:
             subrequest = self._with_checked_path(subrequest)
         with self._lock:
             cookie = self._cookies.header(subrequest.path)
         credentials = {"HTTP_COOKIE": cookie, **self._csrf_token.header(cookie)} if cookie else {}
-        request = self._factory.build(subrequest, credentials=credentials)
-        response = get_response(request)
+        return self._factory.build(subrequest, credentials=credentials)
+
+    def _take(self, request: HttpRequest, response: HttpResponseBase, start: float) -> Subresponse:
+        """What `response` says, read to its end. `start` is when `request` was begun."""
+        subrequest: Subrequest = request.subrequest  # type: ignore[attr-defined]  # its references filled in
         try:
             body, error = self._body(request, response)
         except Exception as exception:  # of a stream, which the handler has not seen
