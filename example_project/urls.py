@@ -1,4 +1,4 @@
-"""The site: pages, the API, and the batch endpoint beside it."""
+"""The site: pages, the API, the batch endpoint beside it, and what clients of other protocols look for."""
 
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
@@ -14,4 +14,5 @@ urlpatterns = [
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("accounts/profile/", profile, name="profile"),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("", include("example_project.service_urls")),
 ]

@@ -3,6 +3,8 @@
 No row is stamped with the time of day: the same requests always give the same answers.
 """
 
+import json
+import zlib
 from decimal import Decimal
 
 from django.conf import settings
@@ -138,3 +140,38 @@ class ArchivedOrder(models.Model):
 
 class Subscriber(models.Model):
     email = models.EmailField(unique=True)
+
+
+class Item(models.Model):
+    """What the shop sells beside books: bookmarks, cards, lamps."""
+
+    name = models.CharField(max_length=100)
+
+    class Meta:
+        ordering = ["pk"]
+
+
+class Contact(models.Model):
+    """Somebody whom the shop knows by name."""
+
+    name = models.CharField(max_length=100)
+
+    class Meta:
+        ordering = ["pk"]
+
+
+class Entity(models.Model):
+    """A row of a table without columns: two keys, and any properties."""
+
+    partition_key = models.CharField(max_length=100)
+    row_key = models.CharField(max_length=100)
+    properties = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["partition_key", "row_key"]
+        constraints = [models.UniqueConstraint(fields=["partition_key", "row_key"], name="one_entity_by_its_keys")]
+
+    @property
+    def etag(self) -> str:
+        """Another one whenever the properties change."""
+        return f'W/"{zlib.crc32(json.dumps(self.properties, sort_keys=True).encode()):08x}"'

@@ -6,7 +6,7 @@ from django.core.files import File
 from django.db import transaction
 from rest_framework import serializers
 
-from .models import ArchivedOrder, Author, Book, Order, OrderLine, Review
+from .models import ArchivedOrder, Author, Book, Contact, Item, Order, OrderLine, Review
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -113,3 +113,36 @@ class PasswordSerializer(serializers.Serializer):
         if not user.check_password(old_password):
             raise serializers.ValidationError("This is not your password.")
         return old_password
+
+
+def not_bad(name: str) -> None:
+    """Refuse one name, so that there is a value with which a request fails late."""
+    if name == "BAD":
+        raise serializers.ValidationError("No name may be BAD.")
+
+
+class ItemSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Item
+        fields = ["id", "name"]
+        extra_kwargs = {"name": {"validators": [not_bad]}}
+
+
+class ContactSerializer(serializers.ModelSerializer):
+    displayName = serializers.CharField(source="name", max_length=100)  # noqa: N815
+
+    class Meta:
+        model = Contact
+        fields = ["id", "displayName"]
+
+
+class EntitySerializer(serializers.Serializer):
+    """An entity as it is sent: its keys, and any properties beside them."""
+
+    PartitionKey = serializers.CharField(max_length=100)
+    RowKey = serializers.CharField(max_length=100)
+    name = serializers.CharField(required=False, validators=[not_bad])
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        known = super().to_internal_value(data)
+        return {**data, **known}

@@ -4,12 +4,13 @@ from django.urls import include, path
 from rest_framework.authtoken.views import obtain_auth_token
 from rest_framework.routers import SimpleRouter
 
-from .views import accounts, catalogue, diagnostics, files, orders, partner
+from .views import accounts, catalogue, diagnostics, files, items, orders, partner
 
 router = SimpleRouter()
 router.register("authors", catalogue.AuthorViewSet)
 router.register("books", catalogue.BookViewSet)
 router.register("reviews", catalogue.ReviewViewSet)
+router.register("items", items.ItemViewSet)
 router.register("orders", orders.OrderViewSet)
 router.register("orders/(?P<number>[A-Z0-9-]+)/lines", orders.OrderLineViewSet, "order-line")
 
