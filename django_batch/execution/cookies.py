@@ -52,12 +52,16 @@ class Cookies:
         A cookie that was sent came without its path. One of that name which also matches the batch's URL replaces it;
         any other is a second cookie of that name.
         """
+        url = urlsplit(self._url)
         for morsel in morsels:
+            domain = morsel["domain"].lower().removeprefix(".")
+            if not f".{url.hostname}".endswith(f".{domain}" if domain else ""):
+                continue  # RFC 6265 §5.3, step 6: not even to be deleted
             self._told = True
             request = Request(self._url)
-            reaches_batch = _path_matches(urlsplit(self._url).path, morsel["path"])
+            reaches_batch = _path_matches(url.path, morsel["path"])
             jar = self._wide if reaches_batch else self._narrow
-            made = jar.make_cookies(_response(morsel), request)
+            made = jar.make_cookies(_response(morsel, of_host=domain == url.hostname), request)
             accepted = [cookie for cookie in made if self._policy.set_ok(cookie, request)]
             for cookie in accepted:
                 jar.set_cookie(cookie)
@@ -86,10 +90,10 @@ def _name(pair: str) -> str:
     return pair.partition("=")[0].strip()
 
 
-def _response(morsel: Morsel[str]) -> HTTPResponse:
-    """As much of an answer as `CookieJar` looks at."""
+def _response(morsel: Morsel[str], *, of_host: bool) -> HTTPResponse:
+    """As much of an answer as `CookieJar` looks at. It keeps a domain without a dot, such as `localhost`, to itself."""
     message = Message()
-    message["Set-Cookie"] = morsel.OutputString()
+    message["Set-Cookie"] = morsel.OutputString([name for name in morsel if not (of_host and name == "domain")])
     return cast("HTTPResponse", SimpleNamespace(info=lambda: message))
 
 

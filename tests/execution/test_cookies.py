@@ -73,6 +73,9 @@ def test_cookies_are_sent_as_by_a_browser(sent, told, expected):
         ("http://www.shop.example/batch/", "api.shop.example", ""),
         ("http://www.shop.example/batch/", "example", ""),
         ("http://shop.example/batch/", "www.shop.example", ""),
+        ("http://localhost:8000/batch/", "localhost", "a=1"),
+        ("http://localhost:8000/batch/", ".LocalHost", "a=1"),
+        ("http://127.0.0.1:8000/batch/", "127.0.0.1", "a=1"),
         ("http://127.0.0.1:8000/batch/", None, "a=1"),
         ("http://localhost:8000/batch/", None, "a=1"),
         ("http://[::1]:8000/batch/", None, "a=1"),
@@ -81,6 +84,21 @@ def test_cookies_are_sent_as_by_a_browser(sent, told, expected):
 def test_cookie_of_a_domain_is_sent_if_the_host_is_in_it(url, domain, expected):
     cookies = Cookies("", url)
     cookies.take(morsels(("a", "1", {"domain": domain})))
+    assert cookies.header("/") == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "domain", "expected"),
+    [
+        ("www.shop.example", "shop.example", ""),
+        ("localhost", "localhost", ""),
+        ("shop.example", "www.shop.example", "a=1"),
+        ("www.shop.example", "op.example", "a=1"),
+    ],
+)
+def test_cookie_is_deleted_only_where_it_could_be_set(host, domain, expected):
+    cookies = Cookies("a=1", f"http://{host}/batch/")
+    cookies.take(morsels(("a", "", {"domain": domain, "max_age": 0})))
     assert cookies.header("/") == expected
 
 
