@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from django_batch.core.media_types import is_json, is_text, text_of
 from django_batch.core.messages import Subresponse
@@ -17,6 +17,15 @@ _BINARY = object()  # stands for a body that has no value
 _INDEX = re.compile(r"0|[1-9][0-9]{0,17}")  # RFC 6901 §4
 _NO_ESCAPE = re.compile(r"~(?![01])")  # RFC 6901 §3
 Query = Callable[[object], object]  # document -> the value in it; raises `LookupError`
+
+
+class Document(dict[str, object]):
+    """An answer as the native format shows it. For dialects it has its headers, and the path that was sent, too."""
+
+    def __init__(self, members: Mapping[str, object], *, headers: Mapping[str, str], path: str) -> None:
+        super().__init__(members)
+        self.headers = headers
+        self.path = path
 
 
 class Number(float):
@@ -28,12 +37,12 @@ class Number(float):
         self.text = text
 
 
-def document(subresponse: Subresponse) -> dict[str, object]:
+def document(subresponse: Subresponse) -> Document:
     """The answer as the native format shows it."""
     headers = subresponse.headers
     encoded = headers.get("Content-Encoding", "identity").lower() != "identity"
     value = _BINARY if encoded else _value(subresponse.body, headers.get("Content-Type", ""))
-    shown: dict[str, object] = {
+    shown = {
         "id": subresponse.subrequest.id,
         "status": Number(str(subresponse.status)),
         "headers": dict(headers),
@@ -41,7 +50,7 @@ def document(subresponse: Subresponse) -> dict[str, object]:
     }
     if value is _BINARY and subresponse.body:
         shown["body_base64"] = b64encode(subresponse.body).decode()
-    return shown
+    return Document(shown, headers=headers, path=subresponse.subrequest.path)
 
 
 def _value(body: bytes, content_type: str) -> object:

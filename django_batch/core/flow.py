@@ -64,7 +64,10 @@ def _obstacle(subrequest: Subrequest, answers: Answers) -> str | None:
     """Why `subrequest` may not run, by what has been answered: what has not is of its group, and will succeed first."""
     succeeded = {name: not any(answer.failed for answer in answers.get(name, ())) for name in subrequest.depends_on}
     if subrequest.condition:
-        return None if subrequest.condition(succeeded) else "its condition does not hold"
+        try:
+            return None if subrequest.condition(succeeded) else "its condition does not hold"
+        except ValueError as error:
+            return f"its condition {error}"
     failed = ", ".join(repr(name) for name in subrequest.depends_on if not succeeded[name])
     return f"it depends on {failed}, which failed" if failed else None
 
@@ -88,7 +91,9 @@ def _answer(
     except BatchError as error:
         return Subresponse.refused(subrequest, error)
     assert isinstance(subresponse, Subresponse)
-    return subresponse._replace(subrequest=subrequest) if subrequest.references else subresponse
+    if subrequest.references:  # are not kept as they were filled in, but for the path, which others may refer to
+        return subresponse._replace(subrequest=subrequest._replace(path=subresponse.subrequest.path))
+    return subresponse
 
 
 def _group(subrequests: Sequence[Subrequest], answers: Answers, max_size: int) -> Flow:

@@ -38,7 +38,8 @@ class Subrequest(NamedTuple):
     `path` is origin-form (RFC 9112 §3.2.1), percent-encoded, with its query. `body` are the exact bytes for the view.
     `depends_on` holds ids and group names. `pointer` is the JSON Pointer to its place in the batch, for errors.
     `references` are in the order of their spans. With `omit_body`, a success is answered without its body.
-    `condition` decides whether it is run, by which of `depends_on` succeeded; without one, all of them have to.
+    `condition` decides whether it is run, by which of `depends_on` succeeded, or raises `ValueError`; without one, all
+    of them have to.
     """
 
     id: str

@@ -18,8 +18,8 @@ from django_batch.errors import UnresolvedReference
 
 # A string, which may look like anything inside, or a reference outside of any: whatever comes first is taken whole.
 # The quantifiers are possessive: of a valid text nothing has to be tried twice, and a long string costs no memory.
-_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_IN_BODY = re.compile(_STRING + rb'|\{\s*+"\$ref"\s*+:\s*+(' + _STRING + rb")\s*+\}", re.DOTALL)
+JSON_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_IN_BODY = re.compile(JSON_STRING + rb'|\{\s*+"\$ref"\s*+:\s*+(' + JSON_STRING + rb")\s*+\}", re.DOTALL)
 _IN_TEXT = re.compile(r"\{([^{}#]+#[^{}]*)\}")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can write one, UTF-8 cannot
 

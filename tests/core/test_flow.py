@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from django_batch.core.flow import Effect, Errors, Verdict, drive, flow
-from django_batch.core.messages import Subrequest, Subresponse
+from django_batch.core.messages import Reference, Subrequest, Subresponse
 from django_batch.core.plan import Step
 from django_batch.errors import CommitFailed, HeaderNotAllowed, MethodNotAllowed, OnCommitFailed
 
@@ -79,6 +79,25 @@ def test_condition_decides_instead_of_its_dependencies(holds, status):
     site = Site()
     assert [answer[1] for answer in site.answer(step, b=200, c=404)] == [status]
     assert site.effects == ["a"] * (status == 200)
+
+
+def test_condition_that_cannot_be_told_does_not_hold():
+    def condition(by):
+        raise ValueError("is not understood")
+
+    site = Site()
+    assert site.answer(Step(0, (subrequest("a", "b")._replace(condition=condition),)), b=200) == [
+        ("a", 424, "failed_dependency")
+    ]
+    assert site.subresponses[0].error.detail == "Not run, as its condition is not understood."
+
+
+def test_answer_tells_the_path_that_was_sent_and_keeps_the_references():
+    reference = Reference("path", 0, 2, "a", lambda answer: "/books/1", "$a")
+    referring = subrequest("b", "a")._replace(path="$a/price", references=(reference,))
+    site = Site()
+    site.answer(Step(0, (referring,)), a=200)
+    assert site.subresponses[0].subrequest == referring._replace(path="/books/1/price")
 
 
 def test_condition_of_a_member_knows_that_those_of_its_group_before_it_succeed():
