@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
 
 import msgspec
+from msgspec import Raw
+from msgspec.json import Decoder
 
-from django_batch.core.media_types import is_json, is_text, text_of
+from django_batch.core.media_types import charset_of, is_json, is_text, text_of
+from django_batch.dialects.json import read
+from django_batch.errors import Malformed
+
+_text = Decoder(str)
 
 
 def is_json_text(body: bytes) -> bool:
@@ -21,6 +28,29 @@ def is_json_text(body: bytes) -> bool:
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
         return False
     return True
+
+
+def from_base64(text: str, *, pointer: str) -> bytes:
+    """The bytes that `text` stands for. Raises `Malformed`."""
+    try:
+        return b64decode(text, validate=True)
+    except (Base64Error, ValueError) as error:
+        raise Malformed(f"This is not base64 (RFC 4648 §4): {error}.", pointer=pointer) from None
+
+
+def from_json(raw: Raw, content_type: str, *, pointer: str) -> bytes | memoryview:
+    """The bytes for a view: of JSON its text unchanged, else those of a string in the charset of its type."""
+    charset = charset_of(content_type) or "utf-8"
+    try:
+        if not is_json(content_type):
+            return read(raw, _text, pointer=pointer).encode(charset)
+        return memoryview(raw) if charset == "utf-8" else bytes(raw).decode().encode(charset)
+    except Malformed as error:
+        raise Malformed(f"{error.detail} The body of {content_type} is a string.", pointer=pointer) from None
+    except LookupError:
+        raise Malformed(f"The charset {charset!r} is unknown. Send 'body_base64' instead.", pointer=pointer) from None
+    except ValueError as error:  # not only UnicodeEncodeError: of a codec that encodes nothing, or a name with a NUL
+        raise Malformed(f"The body has no form in {charset!r}: {error}.", pointer=pointer) from None
 
 
 def json_body(body: bytes, content_type: str, *, encoded: bool) -> tuple[bytes, bytes | None]:

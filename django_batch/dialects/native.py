@@ -6,25 +6,24 @@ response body stands in the answer as it came.
 
 from __future__ import annotations
 
-import codecs
 import re
+from functools import partial
 from itertools import islice
 
 from msgspec import Raw
 from msgspec.json import Decoder, encode
 
-from django_batch.core.media_types import charset_of, media_type_of
 from django_batch.core.messages import Batch, Subrequest, Subresponse
 from django_batch.dialects.base import Dialect, Envelope, Writer
 from django_batch.dialects.bodies import json_body
-from django_batch.dialects.items import name_only, read_item
-from django_batch.dialects.json import read, read_array, read_members, unknown_member
-from django_batch.errors import BatchError, Malformed, UnsupportedMediaType
+from django_batch.dialects.items import read_item
+from django_batch.dialects.json import read, read_members, unknown_member
+from django_batch.dialects.json_items import ItemsWriter, check_encoding, read_items
+from django_batch.errors import BatchError, Malformed
 
 _OPTIONS = ("atomic", "continue_on_error", "dry_run", "parallel")
 _boolean = Decoder(bool)
 _MAX_UNKNOWN = 10  # members beside `requests` that are answered; there may be a million
-_SLICE = 1 << 16  # bytes that are checked at once, so that a batch is never held a second time, as text
 
 
 class NativeDialect(Dialect):
@@ -34,12 +33,15 @@ class NativeDialect(Dialect):
 
     def parse(self, envelope: Envelope) -> Batch:
         """The batch in `envelope`. Raises for what is no JSON, not in UTF-8, or too much; the rest are faults."""
-        _check_encoding(envelope)
+        check_encoding(envelope)
         faults: list[BatchError] = []
         bare = re.match(rb"\s*\[", envelope.body) is not None
         members = {"requests": Raw(envelope.body)} if bare else read_members(envelope.body)
         options = _options(members, faults)
-        subrequests = _subrequests(members, faults, envelope, pointer="" if bare else "/requests")
+        pointer = "" if bare else "/requests"
+        subrequests = read_items(
+            members, faults, envelope, pointer=pointer, read_item=partial(read_item, base=envelope.url)
+        )
         if options.get("atomic"):
             faults += [
                 _group_in_group(subrequest) for subrequest in subrequests if subrequest.atomicity_group is not None
@@ -49,20 +51,6 @@ class NativeDialect(Dialect):
     def writer(self, batch: Batch) -> Writer:
         """A writer of bare answers for a bare batch, else of whole ones."""
         return BareWriter() if batch.layout else NativeWriter(batch.dry_run)
-
-
-def _check_encoding(envelope: Envelope) -> None:
-    media_type = media_type_of(envelope.content_type)
-    if media_type not in NativeDialect.media_types or charset_of(envelope.content_type) not in (None, "utf-8", "utf8"):
-        raise UnsupportedMediaType(f"Send the batch as application/json in UTF-8, not as {envelope.content_type!r}.")
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    view = memoryview(envelope.body)
-    try:
-        for start in range(0, len(view), _SLICE):
-            decoder.decode(view[start : start + _SLICE])
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        raise Malformed(f"The batch is not UTF-8: {error.reason}.") from None
 
 
 def _options(members: dict[str, Raw], faults: list[BatchError]) -> dict[str, bool]:
@@ -78,59 +66,21 @@ def _options(members: dict[str, Raw], faults: list[BatchError]) -> dict[str, boo
     return options
 
 
-def _subrequests(
-    members: dict[str, Raw], faults: list[BatchError], envelope: Envelope, *, pointer: str
-) -> list[Subrequest]:
-    """Those of all items; for one that is wrong, a fault and what stands for it."""
-    try:
-        items = _items(members, envelope, pointer=pointer)
-    except Malformed as fault:
-        faults.append(fault)
-        return []
-    subrequests = []
-    for position, raw in enumerate(items):
-        place = f"{pointer}/{position}"
-        try:
-            subrequests.append(read_item(raw, position, pointer=place, base=envelope.url))
-        except Malformed as fault:
-            faults.append(fault)
-            subrequests.append(name_only(raw, position, pointer=place))
-    return subrequests
-
-
-def _items(members: dict[str, Raw], envelope: Envelope, *, pointer: str) -> list[Raw]:
-    if "requests" not in members:
-        raise Malformed("A batch needs 'requests', an array of items.", pointer=pointer)
-    commas = envelope.body.count(b",")
-    if items := read_array(members["requests"], envelope.max_requests, commas=commas, pointer=pointer):
-        return items
-    raise Malformed("The batch has no sub-requests.", pointer=pointer)
-
-
 def _group_in_group(subrequest: Subrequest) -> Malformed:
     return Malformed(
         "The whole batch is atomic: no group can be named inside it.", pointer=f"{subrequest.pointer}/atomicity_group"
     )
 
 
-class NativeWriter(Writer):
+class NativeWriter(ItemsWriter):
     """Writes `{"responses": [...]}`."""
 
-    opening, closing = b'{"responses":[', b"]}"
-
     def __init__(self, dry_run: bool = False) -> None:
-        self._separator = b""
+        super().__init__()
         self._dry_run = dry_run
 
     def begin(self) -> bytes:
         return b'{"dry_run":true,' + self.opening[1:] if self._dry_run else self.opening
-
-    def write(self, subresponse: Subresponse) -> bytes:
-        separator, self._separator = self._separator, b","
-        return separator + self.item(subresponse)
-
-    def end(self) -> bytes:
-        return self.closing
 
     def item(self, subresponse: Subresponse) -> bytes:
         """One answer, of which every member is always there."""

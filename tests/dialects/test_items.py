@@ -67,7 +67,7 @@ def read(members: dict[str, object], **more: object) -> Subrequest:
 
 
 def read_text(text: str) -> Subrequest:
-    return read_item(Raw(text.encode()), 0, pointer="", base="http://testserver/batch/")
+    return read_item(Raw(text.encode()), 0, "", base="http://testserver/batch/")
 
 
 @pytest.mark.parametrize(("members", "depends_on"), DEPENDENCIES)
