@@ -12,6 +12,8 @@ from django.core.management import call_command
 from django.db import connections
 from hypothesis import HealthCheck, settings
 
+from tests.file_databases import in_files
+
 # Whoever changes one thing is not stopped by an old fault of another, drawn by chance: by day the examples are the same
 # each time, and change with their test. Faults are hunted by night.
 for name, examples in {"dev": 30, "ci": 100, "nightly": 5000}.items():
@@ -57,3 +59,10 @@ def bookshop(transactional_db, templates):
 
     restore()
     return restore
+
+
+@pytest.fixture
+def bookshop_in_files(bookshop, templates, tmp_path):
+    """The same, where several threads can work at once."""
+    with in_files(templates, tmp_path) as restore:
+        yield restore

@@ -13,7 +13,6 @@ from django_batch.testing import BatchClient
 from django_batch.views import BatchView
 from example_project.bookshop.models import ArchivedOrder, Book, Order, OrderLine
 from tests.bank.batches import fates
-from tests.file_databases import in_files
 
 pytestmark = [pytest.mark.django_db(transaction=True, databases="__all__"), pytest.mark.urls(__name__)]
 
@@ -122,12 +121,6 @@ def outcome(ada, url, batch):
         "stock": list(Book.objects.values_list("stock", flat=True)),
         "archive": sorted(ArchivedOrder.objects.values_list("number", "total")),
     }
-
-
-@pytest.fixture
-def bookshop_in_files(bookshop, templates, tmp_path):
-    with in_files(templates, tmp_path) as restore:
-        yield restore
 
 
 # URL -> batches that mean the same there as on one thread. Out of their order, writes must not touch the same rows.

@@ -10,7 +10,7 @@ import json
 import re
 import sqlite3
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from django.contrib.sessions.models import Session
 from django.db import connections
 from django.test import override_settings
 
+from django_batch.execution.threads import ThreadExecutor
 from django_batch.testing import BatchClient
 from example_project.bookshop.models import Author
 
@@ -106,30 +107,42 @@ def readings(response: Any) -> list[object]:
     return found
 
 
-@pytest.mark.parametrize("mode", ["each", "atomic", "dry_run"])
+def assert_no_gain(attack: Attack, restore: Callable[[], None], **members: bool) -> None:
+    """`attack`, sent in a batch with these `members`, does what it is expected to, and what it does alone at most."""
+    restore()
+    before = rows()
+    response = attack.sender.send_batch(attack.items, **members)
+    changed = rows() ^ before
+    restore()
+    if not isinstance(attack.answers, list):
+        assert_refused(response, attack)
+        assert not changed
+        return
+    alone = attack.sender.send_alone(attack.items)
+    assert outcomes(response) == (answers_in_a_group(attack.answers) if "atomic" in members else attack.answers)
+    assert_no_better(response.json()["responses"], alone)
+    assert changed <= (set() if "dry_run" in members else rows() ^ before)
+
+
+@pytest.mark.parametrize("members", [{}, {"atomic": True}, {"dry_run": True}], ids=["each", "atomic", "dry_run"])
 @pytest.mark.parametrize("name", ATTACKS)
-def test_attack_does_no_better_in_a_batch_than_alone(bookshop, caplog, subtests, name, mode):
+def test_attack_does_no_better_in_a_batch_than_alone(bookshop, caplog, subtests, name, members):
     caplog.set_level("DEBUG", "django_batch")
     for number, attack in enumerate(ATTACKS[name]):
-        if mode == "atomic" and any("atomicity_group" in item for item in attack.items):
+        if "atomic" in members and any("atomicity_group" in item for item in attack.items):
             continue
         with subtests.test(number=number), override_settings(**attack.site):
-            bookshop()
-            before = rows()
-            response = attack.sender.send_batch(attack.items, **{mode: True} if mode != "each" else {})
-            changed = rows() ^ before
-            bookshop()
-            if isinstance(attack.answers, list):
-                alone = attack.sender.send_alone(attack.items)
-                assert outcomes(response) == (
-                    answers_in_a_group(attack.answers) if mode == "atomic" else attack.answers
-                )
-                assert_no_better(response.json()["responses"], alone)
-                assert changed <= (set() if mode == "dry_run" else rows() ^ before)
-            else:
-                assert_refused(response, attack)
-                assert not changed
+            assert_no_gain(attack, bookshop, **members)
     assert all(len(record.getMessage().splitlines()) == 1 for record in caplog.records)
+
+
+# Of requests that come at once, alone or in a batch, a throttle may count some as one.
+@pytest.mark.parametrize("name", [name for name in ATTACKS if "throttle" not in name])
+def test_attack_does_no_better_side_by_side_than_alone(bookshop_in_files, subtests, name):
+    for number, attack in enumerate(ATTACKS[name]):
+        batch = {"EXECUTOR": ThreadExecutor, **attack.site.get("BATCH", {})}
+        with subtests.test(number=number), override_settings(**{**attack.site, "BATCH": batch}):
+            assert_no_gain(attack, bookshop_in_files, parallel=True)
 
 
 def test_every_attack_has_its_line_in_the_docs():
