@@ -32,6 +32,21 @@ class Reference:
     write: Callable[[object], str] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that came with a batch, for the form field `field` of a sub-request.
+
+    `read` takes a position and a number of bytes. Any number of sub-requests may read at once. `content_type` is empty
+    if the sender named none.
+    """
+
+    field: str
+    name: str
+    content_type: str
+    size: int
+    read: Callable[[int, int], bytes]
+
+
 class Subrequest(NamedTuple):
     """One request of a batch, as its sender wrote it.
 
@@ -39,7 +54,7 @@ class Subrequest(NamedTuple):
     `depends_on` holds ids and group names. `pointer` is the JSON Pointer to its place in the batch, for errors.
     `references` are in the order of their spans. With `omit_body`, a success is answered without its body.
     `condition` decides whether it is run, by which of `depends_on` succeeded, or raises `ValueError`; without one, all
-    of them have to.
+    of them have to. With `files` it is sent as multipart/form-data, and `body` are its other fields, urlencoded.
     """
 
     id: str
@@ -53,6 +68,7 @@ class Subrequest(NamedTuple):
     references: tuple[Reference, ...] = ()
     omit_body: bool = False
     condition: Callable[[Mapping[str, bool]], bool] | None = None
+    files: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from django.utils.functional import cached_property
 
 from django_batch.core.messages import Subrequest
 from django_batch.errors import HeaderNotAllowed, Malformed, MethodNotAllowed, OutsideScriptPrefix
+from django_batch.execution.uploads import Upload
 
 # Of the parent's META: what the server says. Whatever else is there, tracers and middlewares have put there.
 _SERVER_KEYS = re.compile(r"SERVER_\w+|REMOTE_\w+|SSL_\w+|SCRIPT_NAME|HTTPS|AUTH_TYPE")
@@ -75,6 +76,8 @@ class SubrequestFactory(RequestFactory):
         if subrequest.method not in self._methods:
             raise self._method_not_allowed(subrequest)
         path, _, query = subrequest.path.partition("?")
+        upload = Upload(subrequest) if subrequest.files else None
+        subrequest = subrequest._replace(headers=upload.headers) if upload else subrequest
         try:
             template = self._template(subrequest, credentials)
             environ = template.environ.copy()
@@ -83,8 +86,8 @@ class SubrequestFactory(RequestFactory):
             environ["QUERY_STRING"] = _wsgi_text(query)
         except (BadRequest, ValueError, LookupError) as error:  # of a Content-Type, or a lone surrogate
             raise Malformed(f"This request cannot be read: {error}", pointer=subrequest.pointer) from None
-        environ["CONTENT_LENGTH"] = str(len(subrequest.body))
-        environ["wsgi.input"] = BytesIO(subrequest.body)
+        environ["CONTENT_LENGTH"] = str(upload.size if upload else len(subrequest.body))
+        environ["wsgi.input"] = upload.stream() if upload else BytesIO(subrequest.body)
         request = _LeanRequest(template, environ)
         request.__dict__["subrequest"] = subrequest  # by which a batch view knows it
         return request
