@@ -11,7 +11,6 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -21,7 +20,7 @@ from django_batch.core.messages import Batch, Subresponse
 from django_batch.core.plan import plan
 from django_batch.core.run import Run
 from django_batch.dialects.base import Dialect, Envelope, choose
-from django_batch.envelopes import read_envelope
+from django_batch.envelopes import PARSERS, read_envelope
 from django_batch.errors import BatchError, NestedBatch
 from django_batch.execution.base import Executor
 from django_batch.execution.conversation import Conversation
@@ -30,21 +29,11 @@ from django_batch.execution.steps import Steps, dry_run
 from django_batch.signals import batch_finished, batch_started, group_retried, subrequest_finished
 
 
-class _Unread(BaseParser):
-    """Leaves the body to the dialect. The CSRF check of a session looks for a form, and would have all of it parsed."""
-
-    media_type = "*/*"
-
-    def parse(self, stream: object, media_type: object = None, parser_context: object = None) -> dict[str, object]:
-        """No form, whatever was sent."""
-        return {}
-
-
 class BatchView(APIView):
     """Answers many requests in one."""
 
     renderer_classes = (JSONRenderer,)
-    parser_classes = (_Unread,)
+    parser_classes = PARSERS
 
     max_requests = conf.MAX_REQUESTS
     max_size = conf.MAX_SIZE
@@ -127,9 +116,13 @@ class BatchView(APIView):
 
     def get_envelope(self, request: Request) -> Envelope:
         """What the dialect reads. Raises `TooLarge` past `max_size`, if possible before anything is read."""
-        limits = (self.max_requests, self.get_dialect().max_requests)
+        dialect = self.get_dialect()
+        limits = (self.max_requests, dialect.max_requests)
         return read_envelope(
-            request._request, max_size=self.max_size, max_requests=min(limit for limit in limits if limit is not None)
+            request,
+            media_types=dialect.media_types,
+            max_size=self.max_size,
+            max_requests=min(limit for limit in limits if limit is not None),
         )
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -12,15 +12,24 @@ from typing import ClassVar
 import msgspec
 
 from django_batch.core.media_types import media_type_of
-from django_batch.core.messages import Batch, Subresponse
+from django_batch.core.messages import Batch, File, Subresponse
 from django_batch.errors import BatchError
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form: of each name its values, or its files, in the order in which they came."""
+
+    fields: Mapping[str, Sequence[str]]
+    files: Mapping[str, Sequence[File]]
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """The request that carries a batch: its body as it came, and its absolute URL.
 
-    `headers` finds a name in any letter case.
+    A form that the dialect reads is in `form`, and the body is empty; so is that of a form which it does not read.
+    `headers` finds a name in any letter case. `query` is what stands behind the `?` of the URL.
     """
 
     body: bytes
@@ -28,6 +37,8 @@ class Envelope:
     url: str
     max_requests: int
     headers: Mapping[str, str] = field(default_factory=dict)
+    form: Form | None = None
+    query: str = ""
 
 
 class Writer(ABC):
@@ -65,8 +76,8 @@ class Writer(ABC):
 class Dialect(ABC):
     """A wire format. An instance holds options only, and serves any number of batches at once.
 
-    `media_types` are those of the batches that it reads, in lower case. `max_requests` is its own limit of sub-requests
-    in one batch, within that of the view.
+    `media_types` are those of the batches that it reads, in lower case; "" stands for a request that names none.
+    `max_requests` is its own limit of sub-requests in one batch, within that of the view.
     """
 
     media_types: ClassVar[tuple[str, ...]]

@@ -1,4 +1,4 @@
-"""The CSRF token that sub-requests inherit, and the secret behind it, which any of them may renew."""
+"""The check of what other sites can send, the CSRF token that sub-requests inherit, and the secret behind it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,53 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, parse_cookie
 from django.middleware.csrf import CSRF_SESSION_KEY, CsrfViewMiddleware
 from rest_framework.authentication import CSRFCheck
+from rest_framework.exceptions import PermissionDenied
 
 from django_batch.execution.cookies import Cookies
 
+_FIELD = "csrfmiddlewaretoken"
+# Of Authorization: what a browser adds by itself once its user has logged in. Any other was set by a script, which has
+# to ask the site before it may.
+_AMBIENT_SCHEMES = ("", "basic", "digest", "negotiate", "ntlm")
+
+
+def check_sender(request: HttpRequest) -> None:
+    """Raise `PermissionDenied` if a page of another site may have sent `request`, which needs nobody's leave for it.
+
+    Sub-requests have the cookies of `request`, whatever it was authenticated by. Without any, it is enough to know that
+    no browser says it comes from elsewhere: in a batch a form would reach what no form reaches alone.
+    """
+    if getattr(request, "_dont_enforce_csrf_checks", False):
+        return
+    scheme = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
+    is_ambient = scheme in _AMBIENT_SCHEMES
+    own = {settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME}
+    objection = None
+    if not own.isdisjoint(request.COOKIES) or (request.COOKIES and is_ambient):
+        objection = _objection(request, method="POST")
+    elif is_ambient and "HTTP_ORIGIN" in request.META:
+        check = CSRFCheck(_no_response)
+        objection = None if check._origin_verified(request) else "Its origin is another site."  # type: ignore[attr-defined]
+    if objection:
+        raise PermissionDenied(f"CSRF Failed: {objection}")
+
+
+def _objection(request: HttpRequest, *, method: str) -> object:
+    """What Django's check says, of a copy: it writes into META, and takes any token where the method is a safe one."""
+    copied = type(request).__new__(type(request))
+    vars(copied).update(vars(request), META={**request.META}, method=method, csrf_processing_done=False)
+    check = CSRFCheck(_no_response)
+    check.process_request(copied)
+    return check.process_view(copied, _no_response, (), {})
+
 
 class CSRFToken:
-    """The token in the header of `parent`, the request that carries the batch."""
+    """The token of `parent`, the request that carries the batch: in the form that it is, or in its header."""
 
     def __init__(self, parent: HttpRequest) -> None:
         self._parent = parent
-        self._sent: str | None = parent.META.get(settings.CSRF_HEADER_NAME)
+        self._field: str | None = vars(parent).get("_post", {}).get(_FIELD)
+        self._sent: str | None = self._field or parent.META.get(settings.CSRF_HEADER_NAME)
         self._cookie = parent.COOKIES.get(settings.CSRF_COOKIE_NAME)
 
     def header(self, cookie: str) -> dict[str, str]:
@@ -30,17 +67,13 @@ class CSRFToken:
             return {}
         token = parse_cookie(cookie).get(settings.CSRF_COOKIE_NAME)
         if token is None or token == self._cookie or not self._is_valid:
-            return {}
+            return {settings.CSRF_HEADER_NAME: self._field} if self._field else {}
         return {settings.CSRF_HEADER_NAME: token}
 
     @cached_property
     def _is_valid(self) -> bool:
-        """By Django's check of a copy: it writes into META, and takes any token where the method is a safe one."""
-        request = type(self._parent).__new__(type(self._parent))
-        vars(request).update(vars(self._parent), META={**self._parent.META}, method="PUT", csrf_processing_done=False)
-        check = CSRFCheck(_no_response)
-        check.process_request(request)
-        return check.process_view(request, _no_response, (), {}) is None
+        # Only of a POST does Django look into the form, and would read one that has not been.
+        return _objection(self._parent, method="POST" if self._field else "PUT") is None
 
 
 def save_secret(parent: HttpRequest, cookies: Cookies) -> None:
