@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -19,14 +18,17 @@ from django_batch import conf
 from django_batch.core.messages import Batch, Subresponse
 from django_batch.core.plan import plan
 from django_batch.core.run import Run
-from django_batch.dialects.base import Dialect, Envelope, choose
+from django_batch.dialects.base import Dialect, Envelope, Writer, choose
 from django_batch.envelopes import PARSERS, read_envelope
 from django_batch.errors import BatchError, NestedBatch
 from django_batch.execution.base import Executor
 from django_batch.execution.conversation import Conversation
 from django_batch.execution.cookies import set_cookies
-from django_batch.execution.steps import Steps, dry_run
-from django_batch.signals import batch_finished, batch_started, group_retried, subrequest_finished
+from django_batch.execution.exchange import Exchange
+from django_batch.execution.loops import on_thread
+from django_batch.execution.steps import Steps
+from django_batch.signals import group_retried
+from django_batch.streaming import AsyncStream, Pieces, Stream, StreamedAnswer, written
 
 
 class BatchView(APIView):
@@ -57,20 +59,37 @@ class BatchView(APIView):
             view = transaction.non_atomic_requests(using=alias)(view)
         return view
 
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer a batch. Every refusal of it is raised as a `BatchError`."""
         dialect = self.get_dialect()
         batch = dialect.parse(self.get_envelope(request))
-        subresponses = self.run(request._request, batch)
         writer = dialect.writer(batch)
+        exchange = self.get_exchange(request._request, batch, streamed=writer.streamed)
+        return self.stream(writer, exchange) if writer.streamed else self.answer(writer, exchange)
+
+    def answer(self, writer: Writer, exchange: Exchange) -> HttpResponseBase:
+        """The answer, when all of it is there."""
+        subresponses = exchange.answers(self.get_executor(), max_workers=self.max_workers)
         content = writer.whole(subresponses)
         response = HttpResponse(content, status=writer.status, content_type=writer.content_type, headers=writer.headers)
         set_cookies(response, subresponses)
         return response
 
-    def run(self, request: HttpRequest, batch: Batch) -> list[Subresponse]:
-        """One answer for each sub-request of `batch`, in its order. `request` is the one that carries it."""
-        books = Run(plan(batch, parallel_writes=self.parallel_writes))
+    def stream(self, writer: Writer, exchange: Exchange) -> HttpResponseBase:
+        """The answer, of which each part is sent when it is there. No cookie can follow the headers."""
+        finished = exchange.finished(self.get_executor(), max_workers=self.max_workers)
+        stream = Stream(written(finished, Pieces(writer, exchange.batch)))
+        return StreamedAnswer(writer, AsyncStream(on_thread(stream)) if self.is_asgi else stream)
+
+    @property
+    def is_asgi(self) -> bool:
+        """Whether the server has a loop. What is streamed by an iterator of the wrong kind comes all at once."""
+        return isinstance(self.request._request, ASGIRequest)
+
+    def get_exchange(self, request: HttpRequest, batch: Batch, *, streamed: bool = False) -> Exchange:
+        """What is to be done for `batch`. `request` is the one that carries it, `streamed` whether its answers are sent
+        as they come. Raises a `BatchError` for a batch that cannot be run as it is."""
+        run = Run(plan(batch, parallel_writes=self.parallel_writes), streamed=streamed)
         conversation = Conversation(
             request,
             allowed_headers=self.allowed_headers,
@@ -79,31 +98,14 @@ class BatchView(APIView):
             lenient=batch.lenient,
         )
         steps = Steps(
-            answers=books.answers,
+            answers=run.answers,
             conversation=conversation,
             databases=connections if self.atomic_databases is None else self.atomic_databases,
             retries=self.atomic_retries,
             retried=partial(group_retried.send_robust, type(self), request=request),
             max_size=self.max_size,
         )
-        batch_started.send_robust(type(self), request=request, batch=batch)
-        start = perf_counter()
-        with dry_run(steps) if batch.dry_run else nullcontext(steps.perform) as perform:
-            for finished in self.get_executor().execute(books, perform, max_workers=self.max_workers):
-                if subrequest_finished.receivers:
-                    self.report(request, finished)
-        conversation.end()
-        answers = books.subresponses()
-        duration = perf_counter() - start
-        batch_finished.send_robust(type(self), request=request, batch=batch, subresponses=answers, duration=duration)
-        return answers
-
-    def report(self, request: HttpRequest, subresponses: Iterable[Subresponse]) -> None:
-        """Tell the receivers of `subrequest_finished`."""
-        for each in subresponses:
-            subrequest_finished.send_robust(
-                type(self), request=request, subrequest=each.subrequest, subresponse=each, duration=each.duration
-            )
+        return Exchange(request, run, steps, sender=type(self))
 
     def get_dialect(self) -> Dialect:
         """The wire format of this URL: of several, the one that reads the Content-Type of the request."""
@@ -150,7 +152,9 @@ def run_batch(request: HttpRequest | Request, batch: Batch, **options: Any) -> l
     `set_cookies(response, subresponses)`.
     """
     _check_options(BatchView, options)
-    return BatchView(**options).run(getattr(request, "_request", request), batch)
+    view = BatchView(**options)
+    exchange = view.get_exchange(getattr(request, "_request", request), batch)
+    return exchange.answers(view.get_executor(), max_workers=view.max_workers)
 
 
 def _check_options(view: type[BatchView], options: Mapping[str, object]) -> None:

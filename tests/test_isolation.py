@@ -91,14 +91,14 @@ class WatchedBatchView(BatchView):
 
     seen: list[dict[str, object]] = []
 
-    def run(self, request, batch):
+    def answer(self, writer, exchange):
         with translation.override("fr"), timezone.override("Europe/Paris"):
             token = mood.set("of the batch")
             before = surroundings()
-            answers = super().run(request, batch)
+            response = super().answer(writer, exchange)
             self.seen[:] = [before, surroundings()]
             mood.reset(token)
-        return answers
+        return response
 
 
 class Held:

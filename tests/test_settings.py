@@ -34,7 +34,7 @@ class IdleExecutor(Executor):
     """Performs nothing."""
 
     def execute(self, run: Run, perform: Perform, *, max_workers: int) -> Iterator[Sequence[Subresponse]]:
-        return iter(())
+        yield from ()
 
 
 class CountingExecutor(SerialExecutor):

@@ -33,6 +33,7 @@ from django_batch.dialects.native import NativeDialect, NativeWriter
 from django_batch.errors import BatchError, UnknownDependency
 from django_batch.execution.base import Executor, Perform
 from django_batch.execution.cookies import set_cookies
+from django_batch.execution.exchange import Exchange
 from django_batch.execution.serial import SerialExecutor
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView, run_batch
@@ -317,11 +318,11 @@ def test_executor_of_a_subclass_drives_the_steps(client, serve):
 
 def test_refusal_of_a_subclass_is_written_as_any_other(client, serve):
     class CarefulView(BatchView):
-        def run(self, request: HttpRequest, batch: Batch) -> list[Subresponse]:
+        def get_exchange(self, request: HttpRequest, batch: Batch, **options: bool) -> Exchange:
             for subrequest in batch.subrequests:
                 if subrequest.method == "DELETE":
                     raise Careless("Nothing is deleted here.", pointer=subrequest.pointer)
-            return super().run(request, batch)
+            return super().get_exchange(request, batch, **options)
 
     serve(careful=CarefulView.as_view())
     response = client.send_batch([ME, {"method": "DELETE", "path": "/api/reviews/1/"}], path="/careful/")

@@ -25,6 +25,8 @@ class Verdict(Enum):
     ROLLBACK = auto()
 
 
+TIME_OVER = "the time of the batch was over"
+
 Answers = Mapping[str, Sequence[Subresponse]]  # every id and group name that has been answered -> its subresponses
 Errors = Mapping[str, BatchError]  # the ids for which a verdict could not be carried out -> why
 Effect = Subrequest | Verdict
@@ -47,16 +49,16 @@ def drive(flow: Flow, perform: Callable[[Effect], Subresponse | Errors]) -> tupl
         return subresponses
 
 
-def flow(step: Step, answers: Answers, *, max_size: int) -> Flow:
+def flow(step: Step, answers: Answers, *, max_size: int, over: Callable[[], bool] = lambda: False) -> Flow:
     """What `step` does, once all that it depends on has been answered.
 
-    `max_size` bounds what references make of a sub-request, in bytes.
+    `max_size` bounds what references make of a sub-request, in bytes. A group whose time is `over` goes no further.
     """
     obstacles = {each.id: _obstacle(each, answers) for each in step.subrequests if each.depends_on}
     if any(obstacles.values()):
         return tuple(_not_started(each, obstacles.get(each.id)) for each in step.subrequests)
     if step.atomic:
-        return (yield from _group(step.subrequests, answers, max_size))
+        return (yield from _group(step.subrequests, answers, max_size, over))
     return ((yield from _answer(step.subrequests[0], answers, max_size)),)
 
 
@@ -96,16 +98,21 @@ def _answer(
     return subresponse
 
 
-def _group(subrequests: Sequence[Subrequest], answers: Answers, max_size: int) -> Flow:
+def _group(subrequests: Sequence[Subrequest], answers: Answers, max_size: int, over: Callable[[], bool]) -> Flow:
     """All of `subrequests`, or none: it stops at the first failure, so that no savepoint is needed in between."""
     done: list[Subresponse] = []
     members: dict[str, Sequence[Subresponse]] = {}
     known = ChainMap(members, cast("dict[str, Sequence[Subresponse]]", answers))
     for subrequest in subrequests:
+        if done and over():
+            yield Verdict.ROLLBACK
+            rolled_back = [_rolled_back(each, TIME_OVER) for each in done]
+            return (*rolled_back, *(not_run(each, TIME_OVER) for each in subrequests[len(done) :]))
         subresponse = yield from _answer(subrequest, known, max_size)
         if subresponse.failed:
             yield Verdict.ROLLBACK
-            return (*(_rolled_back(each, subrequest) for each in done), subresponse, *_rest(subrequests, subrequest))
+            rolled_back = [_rolled_back(each, f"{subrequest.id!r} failed") for each in done]
+            return (*rolled_back, subresponse, *_rest(subrequests, subrequest))
         done.append(subresponse)
         members[subrequest.id] = (subresponse,)
     errors = yield Verdict.COMMIT
@@ -113,8 +120,8 @@ def _group(subrequests: Sequence[Subrequest], answers: Answers, max_size: int) -
     return tuple(_committed(subresponse, errors) for subresponse in done)
 
 
-def _rolled_back(subresponse: Subresponse, culprit: Subrequest) -> Subresponse:
-    error = RolledBack(f"Rolled back with its group, as {culprit.id!r} failed.")
+def _rolled_back(subresponse: Subresponse, reason: str) -> Subresponse:
+    error = RolledBack(f"Rolled back with its group, as {reason}.")
     return Subresponse.refused(subresponse.subrequest, error, duration=subresponse.duration)
 
 

@@ -1,11 +1,13 @@
-"""What a Content-Type says of a body."""
+"""What a Content-Type says of a body, and an Accept header of the one that is wanted."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 
 _CHARSET = re.compile(r';\s*charset\s*=\s*"?([^\s;"]+)', re.IGNORECASE)
 _JSON = re.compile(r"application/(.+\+)?json")
+_QUALITY = re.compile(r";\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*(?:;|$)", re.IGNORECASE)  # RFC 9110 §12.4.2
 _TEXT = re.compile(r"text/.+|application/((.+\+)?xml|javascript|x-www-form-urlencoded)")
 
 
@@ -36,3 +38,25 @@ def text_of(body: bytes, content_type: str) -> str | None:
         return body.decode(charset_of(content_type) or "utf-8")
     except (ValueError, LookupError):  # not only UnicodeDecodeError: of a codec that decodes nothing
         return None
+
+
+def preferred(accept: str, offers: Sequence[str]) -> str:
+    """The one of `offers` that `accept` wants most (RFC 9110 §12.5.1): where it wants several alike, the one that it
+    names, then the first, as where it wants none of them."""
+    wanted = [*_ranges(accept)]
+
+    def weight(offer: str) -> tuple[float, int]:
+        kind = offer.partition("/")[0]
+        names = (offer, f"{kind}/*", "*/*")
+        found = [(names.index(name), quality) for name, quality in wanted if name in names]
+        place, quality = min(found, default=(len(names), 0.0))
+        return quality, -place
+
+    return max(offers, key=weight)
+
+
+def _ranges(accept: str) -> Iterator[tuple[str, float]]:
+    """Each media range with its quality, which is 1 where none can be read."""
+    for each in accept.split(","):
+        found = _QUALITY.search(each)
+        yield media_type_of(each), float(found[1]) if found else 1.0

@@ -5,21 +5,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 
-from django_batch.core.flow import Answers, not_run
-from django_batch.core.messages import Subresponse
+from django_batch.core.flow import TIME_OVER, Answers, not_run
+from django_batch.core.messages import Subrequest, Subresponse
 from django_batch.core.plan import Plan, Step
 
 
 class Run:
-    """The books of `plan`. Not thread-safe: one thread starts and finishes all steps."""
+    """The books of `plan`. Not thread-safe: one thread starts and finishes all steps.
 
-    def __init__(self, plan: Plan) -> None:
+    Of a `streamed` batch, whose answers are handed on as they are finished, only what others still refer to is kept.
+    Once its time is `over`, nothing more is started.
+    """
+
+    def __init__(self, plan: Plan, *, streamed: bool = False, over: Callable[[], bool] = lambda: False) -> None:
         self.plan = plan
-        self.stopped = False
+        self.streamed = streamed
+        self.stopped = ""  # why, once nothing more may start
+        self._over = over
         self._answers: dict[str, Sequence[Subresponse]] = {}
+        self._references = Counter(id_ for each in plan.batch.subrequests for id_ in _referred(each))
         self._waiting = {step.position: len(step.after) for step in plan.steps if step.after}
         self._dependents: dict[int, list[int]] = {}
         for step in plan.steps:
@@ -32,8 +40,14 @@ class Run:
         """Every id and group name that has been answered -> its subresponses."""
         return self._answers
 
+    def stop(self, reason: str) -> None:
+        """Let nothing more start. The first `reason` is what the rest is answered."""
+        self.stopped = self.stopped or reason
+
     def start(self, limit: int = 1) -> list[Step]:
         """At most `limit` steps that may begin now, in batch order. None, with none in progress: the run is over."""
+        if self._ready and self._over():
+            self.stop(TIME_OVER)
         steps: list[Step] = []
         while self._ready and len(steps) < limit and not self.stopped:
             steps.append(self.plan.steps[heappop(self._ready)])
@@ -41,12 +55,14 @@ class Run:
 
     def finish(self, step: Step, subresponses: Sequence[Subresponse]) -> None:
         """Take the answers of `step`, which may let others start, or stop the run."""
-        for subresponse in subresponses:
-            self._answers[subresponse.subrequest.id] = (subresponse,)
-        if (group := step.subrequests[0].atomicity_group) is not None:
-            self._answers[group] = subresponses
         if not self.plan.batch.continue_on_error and any(subresponse.failed for subresponse in subresponses):
-            self.stopped = True
+            self.stop("the batch stopped at the first failure")
+        for subresponse in subresponses:
+            self._answers[subresponse.subrequest.id] = (self._kept(subresponse),)
+        if (group := step.subrequests[0].atomicity_group) is not None:
+            self._answers[group] = [*map(_outcome, subresponses)] if self.streamed else subresponses
+        if self.streamed and self._references:
+            self._forget(step.subrequests)
         for position in self._dependents.get(step.position, ()):
             self._waiting[position] -= 1
             if not self._waiting[position]:
@@ -55,8 +71,36 @@ class Run:
     def subresponses(self) -> list[Subresponse]:
         """One answer for each sub-request, in request order; what was not run says so."""
         return [
-            self._answers[subrequest.id][0]
-            if subrequest.id in self._answers
-            else not_run(subrequest, "the batch stopped at the first failure")
+            self._answers[subrequest.id][0] if subrequest.id in self._answers else not_run(subrequest, self.stopped)
             for subrequest in self.plan.batch.subrequests
         ]
+
+    def rest(self) -> list[Subresponse]:
+        """The answers of those that were not run, in request order, now that the run is over."""
+        return [
+            not_run(subrequest, self.stopped)
+            for subrequest in self.plan.batch.subrequests
+            if subrequest.id not in self._answers
+        ]
+
+    def _kept(self, subresponse: Subresponse) -> Subresponse:
+        """`subresponse`, with as much of it as may still be asked for."""
+        if not self.streamed or self._references[subresponse.subrequest.id]:
+            return subresponse
+        return _outcome(subresponse)
+
+    def _forget(self, subrequests: Iterable[Subrequest]) -> None:
+        """Keep no more than the outcome of what only `subrequests`, which have now been answered, referred to."""
+        for id_ in (id_ for subrequest in subrequests for id_ in _referred(subrequest)):
+            self._references[id_] -= 1
+            if not self._references[id_]:
+                self._answers[id_] = (_outcome(self._answers[id_][0]),)
+
+
+def _referred(subrequest: Subrequest) -> set[str]:
+    return {reference.id for reference in subrequest.references}
+
+
+def _outcome(subresponse: Subresponse) -> Subresponse:
+    """What decides about others: its status."""
+    return Subresponse(subresponse.subrequest, subresponse.status, duration=subresponse.duration)

@@ -44,9 +44,12 @@ class Envelope:
 class Writer(ABC):
     """Writes the answer to one batch, piece by piece: `begin`, `write` for each subresponse in order, `end`.
 
-    `status`, `content_type` and `headers` are those of the response that carries the answer.
+    `status`, `content_type` and `headers` are those of the response that carries the answer. One that is `streamed` is
+    sent piece by piece, while the batch runs: in request order, or, unless `in_order`, each answer as it is finished.
     """
 
+    streamed: bool = False
+    in_order: bool = True
     status: int = 207
     content_type: str = "application/json"
     headers: Mapping[str, str] = MappingProxyType({})

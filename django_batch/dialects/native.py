@@ -9,25 +9,36 @@ from __future__ import annotations
 import re
 from functools import partial
 from itertools import islice
+from typing import NamedTuple, cast
 
 from msgspec import Raw
-from msgspec.json import Decoder, encode
+from msgspec.json import Decoder
 
-from django_batch.core.messages import Batch, Subrequest, Subresponse
+from django_batch.core.media_types import preferred
+from django_batch.core.messages import Batch, Subrequest
 from django_batch.dialects.base import Dialect, Envelope, Writer
-from django_batch.dialects.bodies import json_body
 from django_batch.dialects.items import read_item
 from django_batch.dialects.json import read, read_members, unknown_member
-from django_batch.dialects.json_items import ItemsWriter, check_encoding, read_items
+from django_batch.dialects.json_items import check_encoding, read_items
+from django_batch.dialects.writers import LINES, BareWriter, LinesWriter, NativeWriter
 from django_batch.errors import BatchError, Malformed
 
-_OPTIONS = ("atomic", "continue_on_error", "dry_run", "parallel")
+_OPTIONS = ("atomic", "continue_on_error", "dry_run", "parallel", "timing")
+_MEDIA_TYPES = ("application/json", *LINES)  # of the answer
 _boolean = Decoder(bool)
 _MAX_UNKNOWN = 10  # members beside `requests` that are answered; there may be a million
 
 
+class Layout(NamedTuple):
+    """How a batch wants to be answered: by what it is (`bare`, an array), by its Accept header, and by what it says."""
+
+    bare: bool = False
+    media_type: str = "application/json"
+    timing: bool = False
+
+
 class NativeDialect(Dialect):
-    """Reads and writes the native format. `Batch.layout` is True for the bare array."""
+    """Reads and writes the native format. `Batch.layout` is a `Layout`."""
 
     media_types = ("application/json",)
 
@@ -46,11 +57,16 @@ class NativeDialect(Dialect):
             faults += [
                 _group_in_group(subrequest) for subrequest in subrequests if subrequest.atomicity_group is not None
             ]
-        return Batch(tuple(subrequests), **options, faults=tuple(faults), layout=bare)
+        media_type = preferred(envelope.headers.get("Accept", ""), _MEDIA_TYPES)
+        layout = Layout(bare, media_type, timing=options.pop("timing", False))
+        return Batch(tuple(subrequests), **options, faults=tuple(faults), layout=layout)
 
     def writer(self, batch: Batch) -> Writer:
-        """A writer of bare answers for a bare batch, else of whole ones."""
-        return BareWriter() if batch.layout else NativeWriter(batch.dry_run)
+        """A writer of lines where they are wanted, else of bare answers for a bare batch, else of whole ones."""
+        layout = cast("Layout | None", batch.layout) or Layout()
+        if layout.media_type in LINES:
+            return LinesWriter(layout.media_type, dry_run=batch.dry_run, timing=layout.timing)
+        return BareWriter() if layout.bare else NativeWriter(dry_run=batch.dry_run, timing=layout.timing)
 
 
 def _options(members: dict[str, Raw], faults: list[BatchError]) -> dict[str, bool]:
@@ -70,53 +86,3 @@ def _group_in_group(subrequest: Subrequest) -> Malformed:
     return Malformed(
         "The whole batch is atomic: no group can be named inside it.", pointer=f"{subrequest.pointer}/atomicity_group"
     )
-
-
-class NativeWriter(ItemsWriter):
-    """Writes `{"responses": [...]}`."""
-
-    def __init__(self, dry_run: bool = False) -> None:
-        super().__init__()
-        self._dry_run = dry_run
-
-    def begin(self) -> bytes:
-        return b'{"dry_run":true,' + self.opening[1:] if self._dry_run else self.opening
-
-    def item(self, subresponse: Subresponse) -> bytes:
-        """One answer, of which every member is always there."""
-        subrequest = subresponse.subrequest
-        body, base64 = _body(subresponse)
-        headers = subresponse.headers
-        if subresponse.error:
-            headers = {"Content-Type": "application/problem+json", **headers}
-        group = subrequest.atomicity_group
-        return b'{"id":%b,"status":%d,"headers":%b,"body":%b%b%b}' % (
-            encode(subrequest.id),
-            subresponse.status,
-            encode(headers),
-            body,
-            b"" if base64 is None else b',"body_base64":' + base64,
-            b"" if group is None else b',"atomicity_group":' + encode(group),
-        )
-
-
-class BareWriter(NativeWriter):
-    """Writes the bare array: of each answer its status and body."""
-
-    opening, closing = b"[", b"]"
-
-    def item(self, subresponse: Subresponse) -> bytes:
-        """One answer, in the short form."""
-        body, base64 = _body(subresponse)
-        suffix = b"" if base64 is None else b',"response_base64":' + base64
-        return b'{"status":%d,"response":%b%b}' % (subresponse.status, body, suffix)
-
-
-def _body(subresponse: Subresponse) -> tuple[bytes, bytes | None]:
-    if subresponse.error:
-        return encode(subresponse.error.problem(status=subresponse.status)), None
-    if subresponse.subrequest.omit_body and not subresponse.failed:
-        return b"null", None
-    headers = subresponse.headers
-    encoded = headers.get("Content-Encoding", "identity").lower() != "identity"
-    return json_body(subresponse.body, headers.get("Content-Type", ""), encoded=encoded)

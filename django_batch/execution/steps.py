@@ -29,7 +29,8 @@ class Steps:
     """How the steps of one batch are performed.
 
     `databases` are the aliases that a group's transaction spans, `retries` the times that a group is run again, each
-    told to `retried`, and `max_size` bounds what references make of a sub-request, in bytes.
+    told to `retried`, and `max_size` bounds what references make of a sub-request, in bytes. Once the time of the batch
+    is `over`, a group in progress is rolled back.
     """
 
     answers: Answers
@@ -38,6 +39,7 @@ class Steps:
     retries: int
     retried: Callable[..., object]
     max_size: int
+    over: Callable[[], bool] = lambda: False
     _kept: dict[int, Sequence[BaseDatabaseWrapper]] = field(default_factory=dict)
 
     def perform(self, step: Step) -> Sequence[Subresponse]:
@@ -62,7 +64,7 @@ class Steps:
         while True:
             with Transaction(self.conversation, self.databases) as group:
                 subresponses = drive(self._flow(step), group.perform)
-            if group.conflict is None or retry == self.retries:
+            if group.conflict is None or retry == self.retries or self.over():
                 return subresponses
             retry += 1
             self._mend_connections()
@@ -82,7 +84,7 @@ class Steps:
         return self._kept[thread]
 
     def _flow(self, step: Step) -> Flow:
-        return flow(step, self.answers, max_size=self.max_size)
+        return flow(step, self.answers, max_size=self.max_size, over=self.over)
 
 
 @contextmanager
@@ -93,10 +95,12 @@ def dry_run(steps: Steps) -> Iterator[Perform]:
         for alias in steps.databases:
             stack.enter_context(transaction.atomic(using=alias))
             stack.enter_context(connections[alias].execute_wrapper(Statements()))  # which lets no view commit
-        yield replace(steps, conversation=branch, retries=0).rehearse
-        with suppress(Error):  # a lost connection cannot be made anew; the server has rolled back what was done on it
-            stack.__exit__(RolledBack, RolledBack(""), None)  # as if it had been raised inside of each `atomic`
-    branch.forget()
+        try:
+            yield replace(steps, conversation=branch, retries=0).rehearse
+        finally:
+            with suppress(Error):  # a lost connection cannot be made anew; the server has rolled back what was on it
+                stack.__exit__(RolledBack, RolledBack(""), None)  # as if it had been raised inside of each `atomic`
+            branch.forget()
 
 
 def _mend(connection: BaseDatabaseWrapper) -> None:

@@ -21,7 +21,7 @@ from django.utils import timezone, translation
 from django_batch.core.messages import Subresponse
 from django_batch.core.plan import Step
 from django_batch.core.run import Run
-from django_batch.execution.base import Executor, Perform
+from django_batch.execution.base import Executor, Finished, Perform
 from django_batch.execution.serial import SerialExecutor
 
 _POOL_SIZE = 32  # threads of one process, for all of its batches
@@ -30,7 +30,7 @@ _POOL_SIZE = 32  # threads of one process, for all of its batches
 class ThreadExecutor(Executor):
     """Runs independent steps of a batch with `"parallel": true` on at most `max_workers` threads; others serially."""
 
-    def execute(self, run: Run, perform: Perform, *, max_workers: int) -> Iterator[Sequence[Subresponse]]:
+    def execute(self, run: Run, perform: Perform, *, max_workers: int) -> Finished:
         """Perform steps as soon as they may start. Their answers come as they are finished."""
         workers = min(max_workers, len(run.plan.steps), *_pool_sizes())
         if not run.plan.batch.parallel or workers < 2 or _in_transaction():
@@ -50,7 +50,7 @@ class _Team:
         self._finished: list[Sequence[Subresponse]] = []
         self._error: BaseException | None = None
 
-    def execute(self, workers: int) -> Iterator[Sequence[Subresponse]]:
+    def execute(self, workers: int) -> Finished:
         """Work with `workers` - 1 others, and report what all of them have finished."""
         for _ in range(workers - 1):
             _pool().submit(copy_context().run, self._work, _surroundings())
@@ -93,7 +93,7 @@ class _Team:
             subresponses = self._perform(step)
         except BaseException as error:  # it is raised again on the thread of the batch
             self._error = error
-            self._run.stopped = True
+            self._run.stop("the batch was broken off")
         with self._changed:
             self._in_progress -= 1
             self._run.finish(step, subresponses)
@@ -108,7 +108,7 @@ class _Team:
     def _stop(self) -> None:
         """Start nothing more, and wait for what is in progress, until nobody holds a connection for this batch."""
         with self._changed:
-            self._run.stopped = True
+            self._run.stop("the batch was broken off")
             self._changed.wait_for(lambda: not self._in_progress and not self._helping)
 
 

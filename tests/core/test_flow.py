@@ -168,3 +168,23 @@ def test_member_that_depends_on_an_earlier_one_is_run_after_it():
     site = Site()
     site.answer(group(subrequest("a"), subrequest("b", "a")))
     assert site.effects == ["a", "b", Verdict.COMMIT]
+
+
+# When the time of the batch is over
+
+
+@pytest.mark.parametrize(("members", "effects"), [(1, ["a"]), (2, ["a", "b"])])
+def test_group_whose_time_is_over_between_its_members_is_rolled_back(members, effects):
+    site = Site()
+    done = drive(flow(group(), {}, max_size=100, over=lambda: len(site.effects) == members), site.perform)
+    assert site.effects == [*effects, Verdict.ROLLBACK]
+    codes = ["rolled_back"] * members + ["not_run"] * (3 - members)
+    assert [(each.status, each.error.code) for each in done] == [(424, code) for code in codes]
+    assert done[0].error.detail == "Rolled back with its group, as the time of the batch was over."
+    assert done[-1].error.detail == "Not run, as the time of the batch was over."
+
+
+def test_group_whose_time_is_over_after_its_last_member_is_committed():
+    site = Site()
+    drive(flow(group(), {}, max_size=100, over=lambda: len(site.effects) == 3), site.perform)
+    assert site.effects == ["a", "b", "c", Verdict.COMMIT]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from django_batch.core.messages import Batch, Subrequest, Subresponse
 from django_batch.core.plan import Step, plan
+from django_batch.core.references import in_text
 from django_batch.core.run import Run
 
 
@@ -116,3 +117,72 @@ def test_step_in_progress_ends_after_a_stop():
     run.finish(second, answered(second))
     assert run.start() == []
     assert [each.status for each in run.subresponses()] == [404, 200, 424]
+
+
+# Streamed: what has been handed on is not kept
+
+
+def referring(id_: str, *ids: str) -> Subrequest:
+    text = "".join(f"{{{each}#}}" for each in ids)
+    return subrequest(id_, *ids)._replace(references=tuple(in_text("path", text, lambda query: lambda found: found)))
+
+
+def bodies(run: Run) -> dict[str, bytes]:
+    return {id_: answers[0].body for id_, answers in run.answers.items() if answers[0].body}
+
+
+def go_on(run: Run) -> None:
+    (step,) = run.start()
+    run.finish(step, [Subresponse(each, 200, {"ETag": "x"}, each.id.encode()) for each in step.subrequests])
+
+
+def test_body_is_kept_until_nobody_refers_to_it_any_more():
+    batch = Batch((subrequest("a"), subrequest("b"), referring("c", "a"), referring("d", "a", "c")))
+    run = Run(plan(batch), streamed=True)
+    kept = []
+    for _ in batch.subrequests:
+        go_on(run)
+        kept.append(bodies(run))
+    assert kept == [{"a": b"a"}, {"a": b"a"}, {"a": b"a", "c": b"c"}, {}]
+    assert [(each.status, each.headers) for each in run.subresponses()] == [(200, {})] * 4
+
+
+def test_members_of_a_group_are_kept_no_longer():
+    batch = Batch((subrequest("a", group="g"), subrequest("b", group="g"), subrequest("c", "g"), referring("d", "b")))
+    run = Run(plan(batch), streamed=True)
+    go_on(run)
+    assert bodies(run) == {"b": b"b"}
+    assert [each.status for each in run.answers["g"]] == [200, 200]
+    go_on(run)
+    go_on(run)
+    assert bodies(run) == {}
+
+
+def test_rest_is_what_was_not_run():
+    run = run_of(subrequest("a"), subrequest("b"), subrequest("c"))
+    go_on(run)
+    run.stop("of a reason")
+    run.stop("of another")
+    assert run.start() == []
+    assert [(each.subrequest.id, each.error.detail) for each in run.rest()] == [
+        ("b", "Not run, as of a reason."),
+        ("c", "Not run, as of a reason."),
+    ]
+
+
+# When its time is over
+
+
+def test_nothing_is_started_when_the_time_is_over():
+    time = iter([False, True, True])
+    run = Run(plan(Batch((subrequest("a"), subrequest("b")))), over=lambda: next(time))
+    go_on(run)
+    assert (run.start(), run.start()) == ([], [])
+    assert [each.error and each.error.code for each in run.subresponses()] == [None, "not_run"]
+
+
+def test_run_that_is_at_its_end_anyway_is_not_stopped():
+    time = iter([False])
+    run = Run(plan(Batch((subrequest("a"),))), over=lambda: next(time))
+    go_on(run)
+    assert (run.start(), run.stopped) == ([], "")

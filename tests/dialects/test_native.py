@@ -3,6 +3,7 @@
 import json
 import re
 from base64 import b64decode
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -11,26 +12,27 @@ from hypothesis import strategies as st
 
 from django_batch.core.messages import Batch, Subrequest, Subresponse
 from django_batch.dialects.base import Envelope
-from django_batch.dialects.native import NativeDialect
+from django_batch.dialects.native import Layout, NativeDialect
 from django_batch.errors import BatchError, BodyTooLarge, MethodNotAllowed, RolledBack, UnsupportedMediaType
 from tests.markdown import ROOT
 
 REFERENCE = (ROOT / "docs/reference/wire_format.md").read_text()
 JSON = ("Content-Type", "application/json")
+WHOLE, BARE = Layout(), Layout(bare=True)
 # the bytes of a batch, and what it is
 BATCHES = [
     (
         b'{"requests":[{"path":"/"}]}',
-        Batch((Subrequest("0", "GET", "/", pointer="/requests/0"),), layout=False),
+        Batch((Subrequest("0", "GET", "/", pointer="/requests/0"),), layout=WHOLE),
     ),
     (
         b'[{"path":"/"}]',
-        Batch((Subrequest("0", "GET", "/", pointer="/0"),), layout=True),
+        Batch((Subrequest("0", "GET", "/", pointer="/0"),), layout=BARE),
     ),
     (
         b' \r\n\t[ {"url":"/a","method":"head"} , {"url":"http://testserver/b?c=d","id":"b"} ] ',
         Batch(
-            (Subrequest("0", "HEAD", "/a", pointer="/0"), Subrequest("b", "GET", "/b?c=d", pointer="/1")), layout=True
+            (Subrequest("0", "HEAD", "/a", pointer="/0"), Subrequest("b", "GET", "/b?c=d", pointer="/1")), layout=BARE
         ),
     ),
     (
@@ -41,7 +43,7 @@ BATCHES = [
             continue_on_error=False,
             dry_run=True,
             parallel=True,
-            layout=False,
+            layout=WHOLE,
         ),
     ),
     (
@@ -57,14 +59,14 @@ BATCHES = [
                     pointer="/0",
                 ),
             ),
-            layout=True,
+            layout=BARE,
         ),
     ),
     (
         b'[{"path":"/","method":"POST","headers":{"content-type":"text/plain"},"body":"\\u00fc\\n"}]',
         Batch(
             (Subrequest("0", "POST", "/", (("content-type", "text/plain"),), "ü\n".encode(), pointer="/0"),),
-            layout=True,
+            layout=BARE,
         ),
     ),
     (
@@ -74,7 +76,7 @@ BATCHES = [
                 Subrequest("0", "POST", "/", (JSON,), b"null", pointer="/0"),
                 Subrequest("1", "POST", "/", (JSON,), b"{'", pointer="/1"),
             ),
-            layout=True,
+            layout=BARE,
         ),
     ),
     (
@@ -86,16 +88,16 @@ BATCHES = [
                 Subrequest("1", "GET", "/", atomicity_group="g", depends_on=("a",), pointer="/1"),
                 Subrequest("2", "GET", "/", depends_on=("g",), omit_body=True, pointer="/2"),
             ),
-            layout=True,
+            layout=BARE,
         ),
     ),
     (
         b'{"@context":5,"x.y":[],"requests":[{"path":"/","@odata.type":1,"a.b":{}}]}',
-        Batch((Subrequest("0", "GET", "/", pointer="/requests/0"),), layout=False),
+        Batch((Subrequest("0", "GET", "/", pointer="/requests/0"),), layout=WHOLE),
     ),
     (
         b'[{"path":"/old","path":"/new","method":"GET","method":"POST"}]',
-        Batch((Subrequest("0", "POST", "/new", pointer="/0"),), layout=True),
+        Batch((Subrequest("0", "POST", "/new", pointer="/0"),), layout=BARE),
     ),
 ]
 GET = Subrequest("book", "GET", "/")
@@ -149,13 +151,15 @@ ANSWERS = [
         b'{"status":400,"response":"never left out"}',
     ),
 ]
-WHOLE, BARE = Batch((), layout=False), Batch((), layout=True)
+OF_WHOLE, OF_BARE = Batch((), layout=WHOLE), Batch((), layout=BARE)
 HEADERS = st.dictionaries(st.text(st.characters(codec="ascii")), st.text(st.characters(codec="latin-1")), max_size=3)
 CONTENT_TYPES = st.sampled_from(["application/json", "text/plain", "text/plain; charset=latin-1", "image/png", ""])
 
 
-def parse(body: bytes, content_type: str = "application/json", max_requests: int = 100) -> Batch:
-    return NativeDialect().parse(Envelope(body, content_type, "http://testserver/batch/", max_requests))
+def parse(
+    body: bytes, content_type: str = "application/json", max_requests: int = 100, headers: Mapping[str, str] = {}
+) -> Batch:
+    return NativeDialect().parse(Envelope(body, content_type, "http://testserver/batch/", max_requests, headers))
 
 
 @pytest.mark.parametrize(("body", "batch"), BATCHES)
@@ -168,25 +172,25 @@ def test_batch_is_answered_in_its_own_layout(body, batch):
     answer = json.loads(
         NativeDialect().writer(parse(body)).whole([Subresponse(each, 200) for each in batch.subrequests])
     )
-    answers = answer if batch.layout else answer["responses"]
+    answers = answer if batch.layout.bare else answer["responses"]
     assert [each["status"] for each in answers] == [200] * len(batch.subrequests)
 
 
 @pytest.mark.parametrize(("subresponse", "whole", "bare"), ANSWERS)
 def test_answer_is_written_in_both_forms(subresponse, whole, bare):
-    assert NativeDialect().writer(WHOLE).whole([subresponse]) == b'{"responses":[%b]}' % whole
-    assert NativeDialect().writer(BARE).whole([subresponse]) == b"[%b]" % bare
+    assert NativeDialect().writer(OF_WHOLE).whole([subresponse]) == b'{"responses":[%b]}' % whole
+    assert NativeDialect().writer(OF_BARE).whole([subresponse]) == b"[%b]" % bare
 
 
 def test_answers_are_written_in_their_order():
     subresponses = [Subresponse(GET, status) for status in (200, 404, 204)]
-    assert NativeDialect().writer(BARE).whole(subresponses) == (
+    assert NativeDialect().writer(OF_BARE).whole(subresponses) == (
         b'[{"status":200,"response":null},{"status":404,"response":null},{"status":204,"response":null}]'
     )
 
 
 def test_dry_run_is_told_in_the_answer():
-    assert json.loads(NativeDialect().writer(replace(WHOLE, dry_run=True)).whole([])) == {
+    assert json.loads(NativeDialect().writer(replace(OF_WHOLE, dry_run=True)).whole([])) == {
         "dry_run": True,
         "responses": [],
     }
@@ -195,7 +199,7 @@ def test_dry_run_is_told_in_the_answer():
 @pytest.mark.parametrize("error", [RolledBack("Rolled back."), MethodNotAllowed("No.", headers={"Allow": "GET"})])
 def test_refusal_of_an_item_is_its_body(error):
     subresponse = Subresponse.refused(GET, error)
-    assert json.loads(NativeDialect().writer(WHOLE).whole([subresponse])) == {
+    assert json.loads(NativeDialect().writer(OF_WHOLE).whole([subresponse])) == {
         "responses": [
             {
                 "id": "book",
@@ -210,7 +214,7 @@ def test_refusal_of_an_item_is_its_body(error):
 @pytest.mark.parametrize("status", [200, 299, 404, 599])
 def test_error_in_place_of_a_body_keeps_the_status_of_the_view(status):
     subresponse = Subresponse(GET, status, {"X-Total": "7"}, error=BodyTooLarge("Too large."))
-    (answer,) = json.loads(NativeDialect().writer(BARE).whole([subresponse]))
+    (answer,) = json.loads(NativeDialect().writer(OF_BARE).whole([subresponse]))
     assert (answer["status"], answer["response"]["status"]) == (status, status)
     assert answer["response"]["code"] == "body_too_large"
 
@@ -266,7 +270,7 @@ def test_whatever_is_written_can_be_read(answers):
         Subresponse(Subrequest(id_, "GET", "/"), status, {**headers, "Content-Type": content_type}, body)
         for id_, status, headers, content_type, body in answers
     ]
-    written = json.loads(NativeDialect().writer(WHOLE).whole(subresponses))["responses"]
+    written = json.loads(NativeDialect().writer(OF_WHOLE).whole(subresponses))["responses"]
     assert [each["id"] for each in written] == [each.subrequest.id for each in subresponses]
     assert [each["status"] for each in written] == [each.status for each in subresponses]
     assert [each["headers"] for each in written] == [each.headers for each in subresponses]
@@ -303,7 +307,8 @@ def test_reference_tells_of_every_member_of_an_item():
 
 def test_reference_tells_of_every_member_of_an_answer():
     subrequest = Subrequest("a", "GET", "/", atomicity_group="g")
-    written = json.loads(NativeDialect().writer(WHOLE).whole([Subresponse(subrequest, 200, {}, b"\xff")]))
+    timed = Batch((), layout=Layout(timing=True))
+    written = json.loads(NativeDialect().writer(timed).whole([Subresponse(subrequest, 200, {}, b"\xff")]))
     assert [*table("Answers")] == [*written["responses"][0]]
 
 
@@ -316,6 +321,47 @@ def test_reference_tells_the_defaults():
         "continue_on_error": json.dumps(batch.continue_on_error),
         "dry_run": json.dumps(batch.dry_run),
         "parallel": json.dumps(batch.parallel),
+        "timing": json.dumps(batch.layout.timing),
         "method": batch.subrequests[0].method,
         "omit_body": json.dumps(batch.subrequests[0].omit_body),
     }
+
+
+# As lines
+
+
+@pytest.mark.parametrize("media_type", ["application/jsonl", "application/x-ndjson"])
+@pytest.mark.parametrize("body", [b'{"requests":[{"path":"/"}]}', b'[{"path":"/"}]'])
+def test_batch_is_answered_in_lines_where_they_are_accepted(body, media_type):
+    writer = NativeDialect().writer(parse(body, headers={"Accept": media_type}))
+    assert (writer.content_type, writer.status, writer.streamed, writer.in_order) == (media_type, 207, True, False)
+    first, last, rest = writer.whole([Subresponse(GET, 404, {"Content-Type": "text/plain"}, b"x")]).split(b"\n")
+    assert first == b'{"id":"book","status":404,"headers":{"Content-Type":"text/plain"},"body":"x"}'
+    assert (last, rest) == (b'{"done":true,"responses":1,"failed":1}', b"")
+
+
+@pytest.mark.parametrize("accept", ["", "*/*", "application/json", "text/html", "application/jsonl;q=0.9, */*"])
+def test_batch_is_answered_whole_where_lines_are_not_preferred(accept):
+    writer = NativeDialect().writer(parse(b'[{"path":"/"}]', headers={"Accept": accept}))
+    assert (writer.content_type, writer.streamed) == ("application/json", False)
+
+
+def test_last_line_tells_of_a_dry_run():
+    writer = NativeDialect().writer(parse(b'{"dry_run":true,"requests":[]}', headers={"Accept": "application/jsonl"}))
+    assert writer.whole([]) == b'{"done":true,"dry_run":true,"responses":0,"failed":0}\n'
+
+
+@given(st.lists(st.text(max_size=3), min_size=1), st.sampled_from(["\n", "\r\n", "\t", "\x85", "\u2028", "\u2029"]))
+def test_answer_is_one_line_for_every_reader(texts, separator):
+    body = json.dumps([text + separator for text in texts], ensure_ascii=False, indent=1).encode()
+    subresponse = Subresponse(GET, 200, dict([JSON]), body.replace(b"\n", b"\r\n"))
+    writer = NativeDialect().writer(Batch((), layout=Layout(media_type="application/jsonl")))
+    (line,) = writer.write(subresponse).decode().splitlines()
+    assert json.loads(line)["body"] == json.loads(body)
+
+
+def test_duration_is_told_in_milliseconds_where_that_is_asked_for():
+    for headers in ({}, {"Accept": "application/jsonl"}):
+        writer = NativeDialect().writer(parse(b'{"timing":true,"requests":[{"path":"/"}]}', headers=headers))
+        answer = json.loads(writer.write(Subresponse(GET, 204, duration=0.0015)))
+        assert answer == {"id": "book", "status": 204, "headers": {}, "body": None, "duration": 1.5}

@@ -1,0 +1,80 @@
+"""One batch and its answers, from `batch_started` to `batch_finished`, whatever drives it and wherever they go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack, closing
+from time import perf_counter
+
+from django.http import HttpRequest
+
+from django_batch.core.messages import Subresponse
+from django_batch.core.run import Run
+from django_batch.execution.base import Executor, Finished
+from django_batch.execution.steps import Steps, dry_run
+from django_batch.signals import batch_finished, batch_started, subrequest_finished
+
+
+class Exchange:
+    """What is to be done for the batch that `request` carries, once. `sender` is that of its signals."""
+
+    def __init__(self, request: HttpRequest, run: Run, steps: Steps, *, sender: object) -> None:
+        self.run = run
+        self.batch = run.plan.batch
+        self._request = request
+        self._steps = steps
+        self._sender = sender
+        self._start = 0.0
+
+    def answers(self, executor: Executor, *, max_workers: int) -> list[Subresponse]:
+        """One answer for each sub-request, in request order, when all are there."""
+        for _ in self.finished(executor, max_workers=max_workers):
+            pass
+        return self.run.subresponses()
+
+    def finished(self, executor: Executor, *, max_workers: int) -> Finished:
+        """The answers of each step as it is finished, and at last of what was not run, if the run is streamed.
+
+        Closed before its end, it lets what is in progress end, and starts nothing more.
+        """
+        self._begin()
+        try:
+            with ExitStack() as stack:
+                steps = self._steps
+                perform = stack.enter_context(dry_run(steps)) if self.batch.dry_run else steps.perform
+                finished = stack.enter_context(closing(executor.execute(self.run, perform, max_workers=max_workers)))
+                for subresponses in finished:
+                    self._report(subresponses)
+                    yield subresponses
+            if self.run.streamed:
+                yield self.run.rest()
+            else:  # the response is yet to pass the site's middleware, which saves the session
+                self._steps.conversation.end()
+        finally:
+            self._end()
+
+    def _begin(self) -> None:
+        self._start = perf_counter()
+        batch_started.send_robust(self._sender, request=self._request, batch=self.batch)
+
+    def _report(self, subresponses: Iterable[Subresponse]) -> None:
+        if not subrequest_finished.receivers:
+            return
+        for each in subresponses:
+            subrequest_finished.send_robust(
+                self._sender,
+                request=self._request,
+                subrequest=each.subrequest,
+                subresponse=each,
+                duration=each.duration,
+            )
+
+    def _end(self) -> None:
+        self.run.stop("the batch was broken off")
+        batch_finished.send_robust(
+            self._sender,
+            request=self._request,
+            batch=self.batch,
+            subresponses=self.run.subresponses(),
+            duration=perf_counter() - self._start,
+        )

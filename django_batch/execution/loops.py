@@ -1,0 +1,95 @@
+"""Between the loop of an ASGI server and the thread of a request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable
+from typing import Generic, Protocol, TypeVar
+
+from asgiref.sync import sync_to_async
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+_AHEAD = 16  # items that are made before anybody takes them
+
+
+class Closable(Protocol[T_co]):
+    """An iterator that can be ended early, as a generator can."""
+
+    def __next__(self) -> T_co: ...
+
+    def close(self) -> None: ...
+
+
+async def on_thread(items: Closable[T]) -> AsyncGenerator[T, None]:
+    """`items`, made on the thread of the request, which is entered once for as many as are taken in time.
+
+    Closed or cancelled, it lets the item in progress be made, and closes `items`.
+    """
+    passage = _Passage(items)
+    more = asyncio.create_task(passage.fill())
+    try:
+        while True:
+            while item := await passage.take():
+                yield item[0]
+            if not await more:
+                break
+            more = asyncio.create_task(passage.fill())
+    finally:
+        await settled(passage.end(more))
+
+
+class _Passage(Generic[T]):
+    """Takes items from the thread to the loop."""
+
+    def __init__(self, items: Closable[T]) -> None:
+        self._items = items
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[tuple[T] | None] = asyncio.Queue()
+        self._made = self._taken = 0  # counted on the thread, and on the loop
+        self._closing = False
+
+    async def take(self) -> tuple[T] | None:
+        """The next item. None: there is a pause, until the thread is entered again."""
+        item = await self._queue.get()
+        self._taken += item is not None
+        return item
+
+    async def fill(self) -> bool:
+        """Make items until too many wait. Whether there may be more of them."""
+        try:
+            return await sync_to_async(self._fill)()
+        finally:
+            self._queue.put_nowait(None)
+
+    def _fill(self) -> bool:
+        while not self._closing and self._made < self._taken + _AHEAD:
+            try:
+                item = next(self._items)
+            except StopIteration:
+                return False
+            self._made += 1
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, (item,))
+        return True
+
+    async def end(self, more: asyncio.Task[bool]) -> None:
+        """Make no more items, once the one in progress is made."""
+        self._closing = True
+        if await more:
+            await sync_to_async(self._items.close)()
+
+
+async def settled(work: Awaitable[T]) -> T:
+    """What `work` returns. It is done to its end, however often this is cancelled meanwhile; then this is, too."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    result = task.result()
+    if cancelled:
+        raise cancelled
+    return result
