@@ -66,6 +66,10 @@ def _is_number(minimum: int) -> Callable[[object], bool]:
     return lambda value: type(value) is int and value >= minimum
 
 
+def _is_positive(value: object) -> bool:
+    return type(value) in (int, float) and value > 0  # type: ignore[operator]
+
+
 def _are_strings(value: object) -> bool:
     return (
         isinstance(value, Collection)
@@ -116,6 +120,9 @@ MAX_REQUESTS = Setting("MAX_REQUESTS", 100, "a whole number above 0", _is_number
 MAX_SIZE = Setting("MAX_SIZE", 10 * 2**20, "a whole number above 0", _is_number(1))  # bytes of the batch's body
 MAX_RESPONSE_SIZE = Setting(  # bytes of all sub-response bodies together
     "MAX_RESPONSE_SIZE", 64 * 2**20, "a whole number above 0", _is_number(1)
+)
+TIMEOUT = Setting[float | None](  # seconds of one batch; None: as many as it takes
+    "TIMEOUT", None, "None, or a number of seconds above 0", lambda value: value is None or _is_positive(value)
 )
 METHODS = Setting[Collection[str]](  # of sub-requests; any other is answered 405
     "METHODS",

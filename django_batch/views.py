@@ -24,6 +24,7 @@ from django_batch.errors import BatchError, NestedBatch
 from django_batch.execution.base import Executor
 from django_batch.execution.conversation import Conversation
 from django_batch.execution.cookies import set_cookies
+from django_batch.execution.deadline import Deadline
 from django_batch.execution.exchange import Exchange
 from django_batch.execution.loops import on_thread
 from django_batch.execution.steps import Steps
@@ -40,6 +41,7 @@ class BatchView(APIView):
     max_requests = conf.MAX_REQUESTS
     max_size = conf.MAX_SIZE
     max_response_size = conf.MAX_RESPONSE_SIZE
+    timeout = conf.TIMEOUT
     methods = conf.METHODS
     allowed_headers = conf.ALLOWED_HEADERS
     atomic_databases = conf.ATOMIC_DATABASES
@@ -89,7 +91,8 @@ class BatchView(APIView):
     def get_exchange(self, request: HttpRequest, batch: Batch, *, streamed: bool = False) -> Exchange:
         """What is to be done for `batch`. `request` is the one that carries it, `streamed` whether its answers are sent
         as they come. Raises a `BatchError` for a batch that cannot be run as it is."""
-        run = Run(plan(batch, parallel_writes=self.parallel_writes), streamed=streamed)
+        over = Deadline(self.timeout).over
+        run = Run(plan(batch, parallel_writes=self.parallel_writes), streamed=streamed, over=over)
         conversation = Conversation(
             request,
             allowed_headers=self.allowed_headers,
@@ -104,6 +107,7 @@ class BatchView(APIView):
             retries=self.atomic_retries,
             retried=partial(group_retried.send_robust, type(self), request=request),
             max_size=self.max_size,
+            over=over,
         )
         return Exchange(request, run, steps, sender=type(self))
 

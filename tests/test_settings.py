@@ -120,6 +120,7 @@ ROWS = {
         200,
         seen=lambda response: response.json()["responses"][0]["status"],
     ),
+    "TIMEOUT": Row(1e-9, {"requests": [ME]}, [200], ["not_run"]),
     "EXECUTOR": Row(IdleExecutor, {"requests": [ME]}, [200], ["not_run"]),
     "MAX_WORKERS": Row(7, {"requests": [ME]}, 4, 7, seen=lambda response: COUNTING.max_workers, view=CountingView),
     "DIALECT": Row(OKDialect, {"requests": [ME]}, 207, 200, seen=lambda response: response.status_code),

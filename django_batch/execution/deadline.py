@@ -1,0 +1,22 @@
+"""How long a batch may run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+
+
+class Deadline:
+    """The moment `seconds` from now, or none. `clock` counts seconds."""
+
+    def __init__(self, seconds: float | None, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._end = None if seconds is None else clock() + seconds
+
+    def left(self) -> float | None:
+        """How many seconds there are until then. None: as many as you like."""
+        return None if self._end is None else max(0.0, self._end - self._clock())
+
+    def over(self) -> bool:
+        """Whether it has passed."""
+        return self.left() == 0.0
