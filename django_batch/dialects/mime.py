@@ -1,0 +1,94 @@
+"""Multipart messages, as they stand in the body of a batch: cut into parts at their boundary, never copied.
+
+RFC 2046 §5.1, and in its place what clients really send: bare line feeds, blank lines, folded headers, text before and
+behind the parts. The standard library's `email` does not keep binary content as it is, and for the headers of an item
+alone takes longer than an item may take, so lines are read here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from django_batch.core.media_types import media_type_of
+from django_batch.errors import Malformed, TooManyRequests, UnsupportedMediaType
+
+MULTIPART = "multipart/mixed"
+
+_PARAMETER = re.compile(r';\s*+([^\s;="]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^;"]*+))')
+_BOUNDARY = re.compile(r"[ -~]{0,199}[!-~]")  # RFC 2046 §5.1.1 allows fewer, on which nothing here depends
+_END_OF_DELIMITER = re.compile(rb"(--)?+[ \t]*+\r?(?=\n|\Z)")
+_CR = ord("\r")
+_FOLD = re.compile(r"\r?\n[ \t]+")
+_MAX_HEADERS = 100  # of one part, as of one request on most servers
+
+Span = tuple[int, int]  # a part of the body of a batch: where it starts, and where it ends
+
+
+def boundary_of(content_type: str) -> bytes:
+    """What divides the parts of a multipart message. Raises for a type that is none, or names no boundary."""
+    if media_type_of(content_type) != MULTIPART:
+        raise UnsupportedMediaType(f"Send the batch as {MULTIPART} with a boundary, not as {content_type!r}.")
+    for name, quoted, plain in _PARAMETER.findall(content_type):
+        boundary = re.sub(r"\\(.)", r"\1", quoted) or plain.strip()
+        if name.lower() == "boundary" and _BOUNDARY.fullmatch(boundary):
+            return boundary.encode()
+    raise Malformed(f"{content_type!r} names no boundary by which parts can be told (RFC 2046 §5.1.1).")
+
+
+def cut(body: bytes, whole: Span, boundary: bytes, *, limit: int) -> list[Span]:
+    """The parts of the message that is `whole`. Raises `TooManyRequests` as soon as there are more than `limit`.
+
+    Raises `Malformed` where no delimiter closes the message: who knows what else is missing.
+    """
+    parts: list[Span] = []
+    begun: int | None = None  # where the part starts whose end is looked for
+    for place, rest in _delimiters(body, whole, boundary):
+        if begun is not None:  # the line end before a delimiter belongs to it (RFC 2046 §5.1.1)
+            end = place - 1 if body[place - 1] == _CR else place
+            parts.append((begun, end if end > begun else begun))
+        if rest[1]:
+            return parts
+        if len(parts) >= limit:
+            raise TooManyRequests(f"The batch has more than {limit} sub-requests. Send them in several.")
+        begun = rest.end() + 1
+    raise Malformed(f"The parts do not end with '--{boundary.decode()}--', so something is missing.")
+
+
+def _delimiters(body: bytes, whole: Span, boundary: bytes) -> Iterator[tuple[int, re.Match[bytes]]]:
+    """Where each of them is, with the line end before it, and what stands behind its boundary."""
+    (start, end), line = whole, b"\n--" + boundary
+    at_once = body.startswith(line[1:], start, end) and _END_OF_DELIMITER.match(body, start + len(line) - 1, end)
+    if at_once:
+        yield start - 1, at_once
+    place = body.find(line, start, end)
+    while place >= 0:
+        if rest := _END_OF_DELIMITER.match(body, place + len(line), end):
+            yield place, rest
+            place = body.find(line, place + 1, end)
+        else:  # there may be millions of such lines, so the next ones are passed over in one go
+            found = re.compile(re.escape(line) + _END_OF_DELIMITER.pattern).search(body, place + 1, end)
+            place = found.start() if found else -1
+
+
+def headers_of(lines: bytes, *, pointer: str) -> dict[str, str]:
+    """The headers that `lines` are, by name in lower case. Those of one name are one, as servers make of them.
+
+    Raises `Malformed`, or `UnicodeDecodeError` if they are not UTF-8.
+    """
+    text = unfolded(lines.decode().strip("\r\n"))
+    if text.count("\n") >= _MAX_HEADERS:
+        raise Malformed(f"A part has at most {_MAX_HEADERS} headers.", pointer=pointer)
+    headers: dict[str, str] = {}
+    for line in text.split("\n") if text else ():
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise Malformed(f"The line {line!r} is no header, as it has no colon.", pointer=pointer)
+        name, value = name.rstrip(" \t").lower(), value.strip(" \t\r")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def unfolded(text: str) -> str:
+    """Headers each on one line (RFC 5322 §2.2.3)."""
+    return _FOLD.sub(" ", text) if "\n " in text or "\n\t" in text else text
