@@ -15,8 +15,11 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
+from django_batch.dialects.multipart import GoogleMultipart
 from django_batch.testing import BatchClient
+from django_batch.views import BatchView
 from example_project.urls import urlpatterns as site_urls
+from tests.parts import Answer, answers, message, multipart, part
 
 MIB = 2**20
 CHUNK = b"x" * 2**16
@@ -56,6 +59,11 @@ def length(request: HttpRequest) -> HttpResponse:
     return HttpResponse(str(len(request.read())))
 
 
+@csrf_exempt
+def back(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(request.body, content_type="image/png")
+
+
 urlpatterns = [
     path("text/<int:size>/", text),
     path("value/<int:size>/", value),
@@ -63,6 +71,8 @@ urlpatterns = [
     path("endless/", endless),
     path("endless/async/", endless_async),
     path("length/", length),
+    path("back/", back),
+    path("google/", BatchView.as_view(dialect=GoogleMultipart)),
     *site_urls,
 ]
 pytestmark = pytest.mark.urls(__name__)
@@ -72,31 +82,39 @@ over_wsgi = pytest.mark.django_db(databases="__all__")
 
 def post(content: bytes) -> tuple[int, Any, float]:
     """The status of a batch, its answer, and the MiB that were held for it beside `content` itself."""
+    status, _, answer, peak = send(content)
+    return status, json.loads(answer), peak
+
+
+def send(
+    content: bytes, path: str = "/batch/", content_type: str = "application/json"
+) -> tuple[int, dict[str, str], bytes, float]:
+    """The same, with the headers, of a batch in any dialect."""
     environ = {
         "REQUEST_METHOD": "POST",
         "SCRIPT_NAME": "",
-        "PATH_INFO": "/batch/",
+        "PATH_INFO": path,
         "SERVER_NAME": "testserver",
         "SERVER_PORT": "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": "127.0.0.1",
-        "CONTENT_TYPE": "application/json",
+        "CONTENT_TYPE": content_type,
         "CONTENT_LENGTH": str(len(content)),
         "wsgi.url_scheme": "http",
         "wsgi.input": BytesIO(content),
         "wsgi.errors": sys.stderr,
     }
-    started: list[str] = []
+    started: list[Any] = []
     site = WSGIHandler()
     tracemalloc.start()
     try:
-        response = site(environ, lambda status, headers: started.append(status))
+        response = site(environ, lambda *status_and_headers: started.extend(status_and_headers))
         peak = tracemalloc.get_traced_memory()[1] / MIB
     finally:
         tracemalloc.stop()
-    answer = json.loads(b"".join(response))
+    answer = b"".join(response)
     response.close()
-    return int(started[0][:3]), answer, peak
+    return int(started[0][:3]), dict(started[1]), answer, peak
 
 
 def padded(before: bytes, repeated: bytes, after: bytes, size: int = 10 * MIB) -> bytes:
@@ -146,6 +164,30 @@ def test_large_bodies_are_held_one_at_a_time(member):
     assert (status, len(answers)) == (207, 100)
     assert {answer["status"] for answer in answers} == {200}
     assert peak < 12
+
+
+@over_wsgi
+@pytest.mark.parametrize(
+    "content",
+    [b"--b\r\n" * 2_000_000, b"--b\n\n" * 1_700_000, b"\n--b-" * 2_000_000, b"\n" * 10 * MIB],
+    ids=["empty parts", "blank parts", "no parts", "blank lines"],
+)
+def test_millions_of_parts_are_refused_before_one_is_built(content):
+    status, _, _, peak = send(content[: 10 * MIB], "/google/", "multipart/mixed; boundary=b")
+    assert status in (400, 413)
+    assert peak < 10.5  # the body, and no part of it
+
+
+@over_wsgi
+def test_bodies_go_in_and_out_in_twice_their_size(settings):
+    settings.BATCH = {"MAX_SIZE": 200 * MIB, "MAX_RESPONSE_SIZE": 200 * MIB}
+    body = bytes(range(256)) * 4096
+    content = multipart([part(message("POST", "/back/", body))] * 100)
+    status, headers, answer, peak = send(content, "/google/", "multipart/mixed; boundary=batch")
+    assert status == 200
+    bodies = [each.body for each in answers(answer, headers["Content-Type"]) if isinstance(each, Answer)]
+    assert bodies == [body] * 100
+    assert peak < 100 * 3.1
 
 
 NAME = "x" * 10_000
