@@ -49,7 +49,7 @@ def plan(batch: Batch, *, parallel_writes: bool = False) -> Plan:
     faults: list[BatchError] = [*batch.faults, *_duplicate_ids(batch)]
     members = _members(batch)
     waits: Waits = {}
-    if any(subrequest.depends_on for subrequest in batch.subrequests):
+    if any(subrequest.depends_on or subrequest.references for subrequest in batch.subrequests):
         waits = _waits_of_steps(members)
         faults += [*_unknown_dependencies(batch), *_cycles([group[0] for group in members], waits)]
         members = [_in_order(group, faults) for group in members]
@@ -119,7 +119,7 @@ def _unknown_dependencies(batch: Batch) -> Iterator[UnknownDependency]:
         if unknown := sorted(referred.difference(subrequest.depends_on) | (referred & groups)):
             names = ", ".join(map(repr, unknown))
             yield UnknownDependency(
-                f"{subrequest.id!r} refers to what is no id of its 'depends_on': {names}.", pointer=pointer
+                f"{subrequest.id!r} refers to what is no id that it depends on: {names}.", pointer=pointer
             )
 
 

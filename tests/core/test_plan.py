@@ -206,6 +206,12 @@ def test_reference_to_what_is_no_id_that_it_depends_on_is_refused(referred):
     assert caught.value.pointer == "/a/depends_on"
 
 
+def test_reference_of_a_batch_without_dependencies_is_refused():
+    reference = Reference("path", 0, 1, "b", lambda document: document, "b#")
+    with pytest.raises(UnknownDependency):
+        plan(batch(subrequest("a")._replace(references=(reference,)), subrequest("b")))
+
+
 def test_all_that_is_wrong_is_told_at_once():
     faulty = replace(
         batch(subrequest("a"), subrequest("a"), subrequest("b", "x"), subrequest("c", "c")),
