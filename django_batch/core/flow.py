@@ -54,7 +54,7 @@ def flow(step: Step, answers: Answers, *, max_size: int, over: Callable[[], bool
 
     `max_size` bounds what references make of a sub-request, in bytes. A group whose time is `over` goes no further.
     """
-    obstacles = {each.id: _obstacle(each, answers) for each in step.subrequests if each.depends_on}
+    obstacles = {each.id: _obstacle(each, answers) for each in step.subrequests if each.depends_on or each.condition}
     if any(obstacles.values()):
         return tuple(_not_started(each, obstacles.get(each.id)) for each in step.subrequests)
     if step.atomic:

@@ -22,6 +22,11 @@ def is_json(content_type: str) -> bool:
     return content_type == "application/json" or bool(_JSON.fullmatch(media_type_of(content_type)))
 
 
+def is_plain_text(content_type: str) -> bool:
+    """Whether `content_type` is of the top-level type text."""
+    return media_type_of(content_type).startswith("text/")
+
+
 def is_text(content_type: str) -> bool:
     """Whether a body of `content_type` is text: by its type, or because it names a charset."""
     return bool(_TEXT.fullmatch(media_type_of(content_type))) or charset_of(content_type) is not None

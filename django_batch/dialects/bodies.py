@@ -14,6 +14,7 @@ from django_batch.dialects.json import read
 from django_batch.errors import Malformed
 
 _text = Decoder(str)
+_URL_ALPHABET = str.maketrans("-_", "+/")
 
 
 def is_json_text(body: bytes) -> bool:
@@ -38,6 +39,15 @@ def from_base64(text: str, *, pointer: str) -> bytes:
         raise Malformed(f"This is not base64 (RFC 4648 §4): {error}.", pointer=pointer) from None
 
 
+def from_base64url(text: str, *, pointer: str) -> bytes:
+    """The bytes that `text` stands for, in the alphabet of URLs or the other, padded or not. Raises `Malformed`."""
+    text = text.translate(_URL_ALPHABET).rstrip("=")
+    try:
+        return b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (Base64Error, ValueError) as error:
+        raise Malformed(f"This is not base64url (RFC 4648 §5): {error}.", pointer=pointer) from None
+
+
 def from_json(raw: Raw, content_type: str, *, pointer: str) -> bytes | memoryview:
     """The bytes for a view: of JSON its text unchanged, else those of a string in the charset of its type."""
     charset = charset_of(content_type) or "utf-8"
@@ -60,15 +70,14 @@ def json_body(body: bytes, content_type: str, *, encoded: bool) -> tuple[bytes, 
     """
     if not body:
         return b"null", None
-    if not encoded and (value := _value(body, content_type)):
+    if not encoded and (is_json(content_type) or is_text(content_type)) and (value := json_value(body, content_type)):
         return value, None
     return b"null", b'"%b"' % b64encode(body)
 
 
-def _value(body: bytes, content_type: str) -> bytes | None:
-    if is_json(content_type):
-        return body if is_json_text(body) else _string(body, content_type)
-    return _string(body, content_type) if is_text(content_type) else None
+def json_value(body: bytes, content_type: str) -> bytes | None:
+    """The JSON text of the value or the string that `body` is, or None if it is no text in its charset."""
+    return body if is_json(content_type) and is_json_text(body) else _string(body, content_type)
 
 
 def _string(body: bytes, content_type: str) -> bytes | None:

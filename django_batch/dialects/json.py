@@ -6,9 +6,10 @@ The text of a member is kept as `msgspec.Raw` until it is known what to read it 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from functools import lru_cache
+from itertools import islice
 from typing import TypeVar
 
 import msgspec
@@ -20,6 +21,7 @@ from django_batch.errors import Malformed, TooManyRequests
 T = TypeVar("T")
 _PLACE = re.compile(r" - at `(?:key in )?\$(.*)`$")
 _members = Decoder(dict[str, Raw])
+_MAX_UNKNOWN = 10  # members that are answered; there may be a million
 _LONGEST_GUESS = 50  # characters of a name that is compared with the known ones, which takes its square in time
 
 
@@ -66,6 +68,12 @@ def read_members(raw: Raw | bytes, *, pointer: str = "") -> dict[str, Raw]:
     """The members of a JSON object, without annotations: names with `@` or `.` (OData JSON 4.01 §4.6)."""
     members = read(raw, _members, pointer=pointer)
     return {name: value for name, value in members.items() if "@" not in name and "." not in name}
+
+
+def unknown_members(members: Iterable[str], known: Collection[str]) -> list[Malformed]:
+    """The errors that those of `members` are that are not `known`, but no more than can be of use."""
+    unknown = (name for name in members if name not in known)
+    return [unknown_member(name, known, pointer="") for name in islice(unknown, _MAX_UNKNOWN)]
 
 
 def unknown_member(name: str, known: Iterable[str], *, pointer: str) -> Malformed:

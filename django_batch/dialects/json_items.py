@@ -118,7 +118,7 @@ def read_struct(raw: Raw, decoder: Decoder[S], *, pointer: str) -> S:
         return decoder.decode(raw)
     except msgspec.ValidationError:
         members = read_members(raw, pointer=pointer)
-    known = decoder.type.__struct_fields__
+    known = decoder.type.__struct_encode_fields__
     for name in members:
         if name not in known:
             raise unknown_member(name, known, pointer=pointer)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from itertools import islice
 from typing import NamedTuple, cast
 
 from msgspec import Raw
@@ -18,7 +17,7 @@ from django_batch.core.media_types import preferred
 from django_batch.core.messages import Batch, Subrequest
 from django_batch.dialects.base import Dialect, Envelope, Writer
 from django_batch.dialects.items import read_item
-from django_batch.dialects.json import read, read_members, unknown_member
+from django_batch.dialects.json import read, read_members, unknown_members
 from django_batch.dialects.json_items import check_encoding, read_items
 from django_batch.dialects.writers import LINES, BareWriter, LinesWriter, NativeWriter
 from django_batch.errors import BatchError, Malformed
@@ -26,7 +25,6 @@ from django_batch.errors import BatchError, Malformed
 _OPTIONS = ("atomic", "continue_on_error", "dry_run", "parallel", "timing")
 _MEDIA_TYPES = ("application/json", *LINES)  # of the answer
 _boolean = Decoder(bool)
-_MAX_UNKNOWN = 10  # members beside `requests` that are answered; there may be a million
 
 
 class Layout(NamedTuple):
@@ -71,8 +69,7 @@ class NativeDialect(Dialect):
 
 def _options(members: dict[str, Raw], faults: list[BatchError]) -> dict[str, bool]:
     options = {}
-    unknown = (name for name in members if name not in ("requests", *_OPTIONS))
-    faults += [unknown_member(name, ("requests", *_OPTIONS), pointer="") for name in islice(unknown, _MAX_UNKNOWN)]
+    faults += unknown_members(members, ("requests", *_OPTIONS))
     for name, value in members.items():
         if name in _OPTIONS:
             try:

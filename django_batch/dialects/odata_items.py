@@ -1,0 +1,154 @@
+"""One item of OData's JSON format, read into a `Subrequest` (OData JSON 4.01 §19.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.json import Decoder
+
+from django_batch.core.media_types import is_json, is_plain_text
+from django_batch.core.messages import Subrequest
+from django_batch.dialects.bodies import from_base64url, from_json, is_json_text
+from django_batch.dialects.json import read
+from django_batch.dialects.json_items import content_type_of, read_struct
+from django_batch.dialects.odata_conditions import Condition, compile_condition
+from django_batch.dialects.odata_references import references
+from django_batch.dialects.odata_urls import ServiceRoot
+from django_batch.errors import Malformed
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Item(Struct, forbid_unknown_fields=True):
+    """The members of an item. What may be left out may be null as well."""
+
+    id: str
+    method: str
+    url: str
+    headers: dict[str, str] | None = None
+    body: Raw | UnsetType = UNSET
+    dependsOn: list[str] | str | None = None  # noqa: N815
+    depends_on: list[str] | str | None = None  # as msgraph-core spells it
+    atomicityGroup: str | None = None  # noqa: N815
+    condition: str | None = msgspec.field(name="if", default=None)
+
+
+_item = Decoder(Item)
+_string = Decoder(str)
+
+
+@dataclass
+class ItemReader:
+    """Reads the items of one batch, in their order. `base` is the absolute URL of the batch.
+
+    With `values`, strings in bodies and values in queries can be references.
+    """
+
+    root: ServiceRoot
+    base: str
+    values: bool
+    _members: dict[str, list[str]] = field(default_factory=dict)  # group -> the ids in it so far
+
+    def read(self, raw: Raw, position: int, pointer: str) -> Subrequest:
+        """The sub-request of one item. Raises `Malformed`."""
+        item = read_struct(raw, _item, pointer=pointer)
+        headers, body = _content(item, pointer)
+        path = self._path(item.url, pointer)
+        depends_on = dict.fromkeys([*_names(item.dependsOn), *_names(item.depends_on)])
+        # Who depends on a group can refer to its members, which are dependencies then too.
+        ids = {each for name in depends_on for each in self._members.get(name, [name])}
+        found = references(path, headers, body, ids, values=self.values, pointer=pointer)
+        concerns, condition = _condition(item, ids.union(depends_on), pointer)
+        depends_on |= dict.fromkeys(sorted(ids.intersection(concerns.union(each.id for each in found))))
+        if item.atomicityGroup is not None:
+            self._members.setdefault(item.atomicityGroup, []).append(item.id)
+        return Subrequest(
+            item.id,
+            item.method.upper() if item.method.isascii() else item.method,
+            path,
+            headers,
+            body,
+            tuple(depends_on),
+            item.atomicityGroup,
+            pointer,
+            found,
+            condition=condition,
+        )
+
+    def _path(self, url: str, pointer: str) -> str:
+        try:
+            return self.root.resolve(url, base=self.base)
+        except Malformed as error:
+            raise Malformed(error.detail, pointer=f"{pointer}/url") from None
+
+
+def misplaced(subrequests: Sequence[Subrequest]) -> Iterator[Malformed]:
+    """A fault for each of `subrequests` that stands before one that it depends on, or apart from its group."""
+    names = {name for each in subrequests for name in (each.id, each.atomicity_group)}
+    before: set[str | None] = set()
+    group = None
+    for each in subrequests:
+        if later := [name for name in each.depends_on if name in names - before and name != each.id]:
+            quoted = ", ".join(map(repr, later))
+            detail = f"{each.id!r} depends on what comes behind it: {quoted}. Put it there too."
+            yield Malformed(detail, pointer=f"{each.pointer}/dependsOn")
+        if each.atomicity_group not in (None, group) and each.atomicity_group in before:
+            detail = (
+                f"Members of the group {each.atomicity_group!r} are not adjacent. Put {each.id!r} beside the others."
+            )
+            yield Malformed(detail, pointer=f"{each.pointer}/atomicityGroup")
+        group = each.atomicity_group
+        before |= {each.id, group}
+
+
+def _names(names: list[str] | str | None) -> list[str]:
+    return [names] if isinstance(names, str) else names or []
+
+
+def _condition(item: Item, names: Set[str], pointer: str) -> tuple[set[str], Condition | None]:
+    """The ids that the condition of `item` concerns, and the condition. Raises `Malformed` if not all are `names`."""
+    if item.condition is None:
+        return set(), None
+    concerns, condition = compile_condition(item.condition)
+    if unknown := sorted(concerns - names):
+        quoted = ", ".join(map(repr, unknown))
+        raise Malformed(f"The condition is about what is not in 'dependsOn': {quoted}.", pointer=f"{pointer}/if")
+    return concerns, condition
+
+
+def _content(item: Item, pointer: str) -> tuple[Headers, bytes | memoryview]:
+    """The headers and the bytes of an item. What has a body and names no type is JSON."""
+    headers = item.headers or {}
+    content_type = content_type_of(headers, pointer=pointer)
+    if item.body is UNSET or bytes(memoryview(item.body)[:5]) == b"null":
+        return tuple(headers.items()), b""
+    if content_type is None:
+        content_type = "application/json"
+        headers = {**headers, "Content-Type": content_type}
+    return tuple(headers.items()), _body(item.body, content_type, pointer=f"{pointer}/body")
+
+
+def _body(raw: Raw, content_type: str, *, pointer: str) -> bytes | memoryview:
+    """The bytes for a view: of JSON its text, of text the string, of anything else what is in base64url."""
+    if is_json(content_type):
+        return _array(raw, pointer) or from_json(raw, content_type, pointer=pointer)
+    if is_plain_text(content_type):
+        return from_json(raw, content_type, pointer=pointer)
+    try:
+        return from_base64url(read(raw, _string), pointer=pointer)
+    except Malformed as error:
+        raise Malformed(f"{error.detail} The body of {content_type} is base64url.", pointer=pointer) from None
+
+
+def _array(raw: Raw, pointer: str) -> bytes | None:
+    """The array that is in a string, as msgraph-core writes a body of JSON that is no object: in base64."""
+    if bytes(memoryview(raw)[:2]) != b'"W':  # as each begins whose first character is a bracket
+        return None
+    try:
+        body = from_base64url(read(raw, _string), pointer=pointer)
+    except Malformed:
+        return None
+    return body if body.startswith(b"[") and is_json_text(body) else None
