@@ -59,7 +59,7 @@ class Script:
 
     def run_python(self, block: Block) -> None:
         before = dict(vars(self.module))
-        exec(compile(block.code, block.place, "exec"), vars(self.module))
+        exec(compile(block.code, block.place, "exec", dont_inherit=True), vars(self.module))
         new = {key: value for key, value in vars(self.module).items() if before.get(key) is not value}
         if "BATCH" in new:
             self.settings.BATCH = new["BATCH"]
@@ -122,6 +122,11 @@ def test_page_run_as_a_script_does_what_it_says(page: Path, bookshop, settings, 
     script = Script(settings, request)
     for block in blocks(page):
         script.run(block)
+
+
+def test_dialect_of_the_how_to_has_under_sixty_lines() -> None:
+    [dialect] = [each for each in blocks(ROOT / "docs/howto/write_a_dialect.md") if "(Dialect)" in each.code]
+    assert len([line for line in dialect.code.splitlines() if line]) < 60
 
 
 @pytest.mark.parametrize("page", pages(), ids=name)
