@@ -13,6 +13,7 @@ from rest_framework.exceptions import PermissionDenied
 from django_batch.execution.cookies import Cookies
 
 _FIELD = "csrfmiddlewaretoken"
+_SAVED = "saved before the sub-requests"  # true, as what Django says of a secret that is to be set
 # Of Authorization: what a browser adds by itself once its user has logged in. Any other was set by a script, which has
 # to ask the site before it may.
 _AMBIENT_SCHEMES = ("", "basic", "digest", "negotiate", "ntlm")
@@ -82,15 +83,21 @@ def save_secret(parent: HttpRequest, cookies: Cookies) -> None:
         response = HttpResponse()
         CsrfViewMiddleware(_no_response).process_response(parent, response)
         cookies.take(response.cookies.values())
-        parent.META["CSRF_COOKIE_NEEDS_UPDATE"] = True  # for the response of the batch, which has yet to be made
+        parent.META["CSRF_COOKIE_NEEDS_UPDATE"] = _SAVED  # for the response of the batch, which has yet to be made
 
 
 def renew_secret(parent: HttpRequest, cookies: Cookies) -> None:
-    """Let `parent`, if it sets a secret, set the one that its client now has. Its own may have been renewed since."""
-    if parent.META.get("CSRF_COOKIE_NEEDS_UPDATE"):
-        kept = parent.session if settings.CSRF_USE_SESSIONS else parse_cookie(cookies.header(parent.path))
-        name = CSRF_SESSION_KEY if settings.CSRF_USE_SESSIONS else settings.CSRF_COOKIE_NAME
-        parent.META["CSRF_COOKIE"] = kept.get(name) or parent.META["CSRF_COOKIE"]
+    """Let `parent`, if it sets a secret, set the one that its client now has. Its own may have been renewed since.
+
+    If it was thrown away since, as where a logout ends the session that holds it, there is none to set.
+    """
+    if needed := parent.META.get("CSRF_COOKIE_NEEDS_UPDATE"):
+        in_cookie = parse_cookie(cookies.header(settings.CSRF_COOKIE_PATH)).get(settings.CSRF_COOKIE_NAME)
+        kept = parent.session.get(CSRF_SESSION_KEY) if settings.CSRF_USE_SESSIONS else in_cookie
+        if kept:
+            parent.META["CSRF_COOKIE"] = kept
+        elif needed is _SAVED:
+            del parent.META["CSRF_COOKIE_NEEDS_UPDATE"]
 
 
 def _no_response(request: HttpRequest) -> HttpResponseBase:

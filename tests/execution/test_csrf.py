@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http.cookies import SimpleCookie
+
 import pytest
 from django.middleware.csrf import CSRF_SESSION_KEY, rotate_token
 from django.test import RequestFactory
@@ -110,6 +112,21 @@ def test_batch_sets_the_secret_that_its_client_has_now(kept, expected):
     secret = renewed(parent)
     renew_secret(parent, Cookies(kept, "http://testserver/batch/"))
     assert parent.META["CSRF_COOKIE"] == (expected or secret)
+
+
+@pytest.mark.parametrize("cookie_path", ["/", "/pages/"])
+def test_secret_that_was_thrown_away_since_is_not_set_again(settings, cookie_path):
+    settings.CSRF_COOKIE_PATH = cookie_path
+    parent, cookies = carries(OLD, OLD), Cookies("", "http://testserver/batch/")
+    secret = renewed(parent)
+    save_secret(parent, cookies)
+    renew_secret(parent, cookies)
+    assert (parent.META["CSRF_COOKIE"], bool(parent.META["CSRF_COOKIE_NEEDS_UPDATE"])) == (secret, True)
+    deleted = SimpleCookie({"csrftoken": ""})["csrftoken"]
+    deleted.update({"path": cookie_path, "max-age": "0"})
+    cookies.take([deleted])
+    renew_secret(parent, cookies)
+    assert "CSRF_COOKIE_NEEDS_UPDATE" not in parent.META
 
 
 def test_secret_in_the_session_is_found_there(settings):
