@@ -12,10 +12,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from .equivalence.calls import PNG, api, form, login, sequences, upload
+from .equivalence.calls import PNG, api, form, login, upload
 from .equivalence.client import Call
 from .equivalence.runs import alone, in_a_batch, run
 from .equivalence.senders import Sender, senders
+from .equivalence.sequences import sequences
 from .equivalence.sites import SESSION_ENGINES, Site, sites
 from .equivalence.traces import differences
 
@@ -90,6 +91,16 @@ EXAMPLES = {
         Site(session_engine="signed_cookies", csrf_use_sessions=True, first=frozenset({"cache"}), authenticates=False),
         Sender(key="forgotten"),
         [Call("GET", "/api/authors/")],
+    ),
+    "a session that is ended, with the CSRF secret that the batch has renewed": (
+        Site(chain="remote users", csrf_use_sessions=True, authenticates=False),
+        Sender(remote_user="ada", fresh=True),
+        [HOME, Call("POST", "/odd/session/flush/")],
+    ),
+    "a session that is emptied, with the CSRF secret that the batch has renewed": (
+        Site(chain="remote users", csrf_use_sessions=True, authenticates=False),
+        Sender(remote_user="ada", fresh=True),
+        [HOME, Call("POST", "/odd/session/clear/")],
     ),
     "more calls than a throttle lets through": (Site(), Sender(), [Call("GET", "/api/recommendations/")] * 7),
     "bodies that Django does not hold in memory": (

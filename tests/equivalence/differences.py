@@ -33,12 +33,13 @@ class Difference:
 
 def _own_request(site: Site, sender: Sender) -> set[str]:
     """When the batch itself does something to what `sender` comes with: a session, a login, a CSRF cookie."""
-    looks_for_users = site.chain == "remote users"
     doubtful = sender.key != "present"
     unreadable = sender.key == "forgotten" and site.session_engine == "signed_cookies"
+    looks_for_users = site.authenticates or site.chain in ("remote users", "login required")
     looks_for_secrets = site.csrf_use_sessions and site.chain != "bare"
-    renewed_first = (doubtful and (site.authenticates or looks_for_users)) or (unreadable and looks_for_secrets)
-    first = renewed_first or (sender.fresh and looks_for_users) or (sender.csrf == "malformed" and site.chain != "bare")
+    renewed_first = (doubtful and looks_for_users) or (unreadable and looks_for_secrets)
+    logs_in = sender.fresh and site.chain == "remote users"
+    first = renewed_first or logs_in or (sender.csrf == "malformed" and site.chain != "bare")
     last = doubtful and not renewed_first and site.save_every_request
     return {place for place, used in (("before", first), ("after", last)) if used}
 

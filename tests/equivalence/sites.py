@@ -30,6 +30,7 @@ SESSION_ENGINES = ["db", "cached_db", "cache", "file", "signed_cookies"]
 CHAINS = {
     "stock": MIDDLEWARE,
     "remote users": [*MIDDLEWARE, "django.contrib.auth.middleware.RemoteUserMiddleware"],
+    "login required": [*MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"],
     # Sessions, users and messages: without these the views do not work.
     "bare": [middleware for middleware in MIDDLEWARE if middleware.startswith("django.contrib.")],
 }
@@ -38,6 +39,7 @@ FIRST = {
     "gzip": "django.middleware.gzip.GZipMiddleware",
     "conditional": "django.middleware.http.ConditionalGetMiddleware",
 }
+STORAGES = ["fallback.FallbackStorage", "cookie.CookieStorage", "session.SessionStorage"]
 BACKENDS = ["django.contrib.auth.backends.RemoteUserBackend", "django.contrib.auth.backends.ModelBackend"]
 
 
@@ -54,6 +56,7 @@ class Site:
     scheme: str = "http"
     proxied: bool = False
     chain: str = "stock"
+    messages: str = "fallback.FallbackStorage"
     first: frozenset[str] = frozenset()
     authenticates: bool = True
 
@@ -68,6 +71,7 @@ class Site:
             "MIDDLEWARE": self._middleware(),
             "AUTHENTICATION_BACKENDS": BACKENDS,
             "SECRET_KEY_FALLBACKS": [OLD_KEY],
+            "MESSAGE_STORAGE": f"django.contrib.messages.storage.{self.messages}",
             "SESSION_ENGINE": f"django.contrib.sessions.backends.{self.session_engine}",
             "SESSION_SAVE_EVERY_REQUEST": self.save_every_request,
             "SESSION_COOKIE_SECURE": secure,
@@ -135,6 +139,7 @@ sites = st.builds(
     scheme=st.sampled_from(["http", "https"]),
     proxied=st.booleans(),
     chain=st.sampled_from(sorted(CHAINS)),
+    messages=st.sampled_from(STORAGES),
     first=st.frozensets(st.sampled_from(sorted(FIRST))),
     authenticates=st.booleans(),
 )

@@ -37,6 +37,7 @@ def json(request: HttpRequest, body: str) -> HttpResponse:
 urlpatterns = [
     path("open-batch/", BatchView.as_view(authentication_classes=[])),
     path("environment/", environment),
+    path("odd/", include("tests.equivalence.odd")),
     path("time-zone/", time_zone),
     path("cut-short/", cut_short),
     path("json/<path:body>", json),
