@@ -10,6 +10,8 @@ from django.conf import settings
 from .equivalence.client import JSON
 from .equivalence.senders import Sender, connect
 from .equivalence.sites import Site, serving
+from .forms import CONTENT_TYPE as FORM
+from .forms import form, part
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -22,12 +24,20 @@ def page(bookshop, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content_type", [JSON, "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "x/y"]
+    ("content_type", "status"),
+    [(JSON, 400), ("multipart/form-data; boundary=x", 400), ("application/x-www-form-urlencoded", 415), ("x/y", 415)],
 )
-def test_batch_that_is_not_one_is_refused_as_a_problem(page, content_type):
+def test_batch_that_is_not_one_is_refused_as_a_problem(page, content_type, status):
     answer = page.exchange("POST", "/batch/", {"Content-Type": content_type}, b"{")
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.status == (400 if content_type == JSON else 415)
+    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
+
+
+@pytest.mark.parametrize("upload", [(), (part("a", b"1", "a.png"),)])
+def test_batch_that_is_a_form_is_taken(page, upload):
+    named = {"files": {"cover": "a"}, "method": "PUT"} if upload else {}
+    content = form(part("batch", json.dumps([{"path": "/api/me/", **named}]).encode()), *upload)
+    answer = page.exchange("POST", "/batch/", {"Content-Type": FORM}, content)
+    assert (answer.status, json.loads(answer.body)[0]["status"]) == (207, 405 if upload else 200)
 
 
 def test_batch_may_be_larger_than_django_holds_in_memory(page):

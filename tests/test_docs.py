@@ -90,6 +90,8 @@ class Script:
         else:
             method, path, _ = first.split()
             content_type = fields.pop("Content-Type", "")
+            if content_type.startswith("multipart/form-data"):
+                content = content.replace("\n", "\r\n") + "\r\n"  # RFC 7578 §4.1
             client = Client(raise_request_exception=False, SERVER_NAME="localhost")
             self.response = client.generic(method, path, content, content_type, headers=fields)
 

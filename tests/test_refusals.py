@@ -43,6 +43,7 @@ MISTYPED: dict[str, list[Any]] = {
     "atomicity_group": [*NUMBERS, [], {}],
     "atomicityGroup": [*NUMBERS, [], {}],
     "omit_body": [7, "true", None, [], {}],
+    "files": [*NUMBERS, "a", [], {"a": 7}, {"a": [7]}, {"a": {}}],
 }
 # what stands in one item, and the pointers to what is wrong in it
 ITEMS: list[tuple[dict[str, Any], list[str]]] = [
@@ -322,7 +323,14 @@ def test_json_of_any_depth_is_answered_or_refused(member, client):
 
 @pytest.mark.parametrize(
     "content_type",
-    ["", "text/plain", "multipart/form-data; boundary=x", "application/json; charset=latin-1", "application/*", "\xff"],
+    [
+        "",
+        "text/plain",
+        "multipart/form-data; boundary=x; charset=hex",
+        "application/json; charset=latin-1",
+        "*/*",
+        "\xff",
+    ],
 )
 def test_batch_of_another_type_is_unsupported(content_type, client):
     response = client.generic("POST", "/batch/", b'[{"path":"/"}]', content_type)

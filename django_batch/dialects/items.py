@@ -12,6 +12,7 @@ from django_batch.core.messages import Reference, Subrequest
 from django_batch.core.paths import local_path
 from django_batch.core.references import in_body, in_text, masked
 from django_batch.dialects.bodies import from_base64, from_json
+from django_batch.dialects.forms import FileParts, form_body
 from django_batch.dialects.json import token
 from django_batch.dialects.json_items import content_type_of, read_struct
 from django_batch.dialects.queries import compile_query, is_json_path
@@ -35,24 +36,27 @@ class Item(Struct, forbid_unknown_fields=True):
     atomicity_group: str | UnsetType = UNSET
     atomicityGroup: str | UnsetType = UNSET  # noqa: N815
     omit_body: bool = False
+    files: dict[str, str | list[str]] | UnsetType = UNSET
 
 
 _item = Decoder(Item)
 _MAX_REFERENCES = 1_000  # of one item
+Content = tuple[dict[str, str], bytes | memoryview, tuple[Reference, ...]]  # headers, body, and its references
 _MAX_JSON_PATHS = 10  # of these, as each searches a whole answer
 
 
-def read_item(raw: Raw, position: int, pointer: str, *, base: str) -> Subrequest:
-    """The sub-request of the item at `position`. `base` is the absolute URL of the batch.
+def read_item(raw: Raw, position: int, pointer: str, *, base: str, parts: FileParts) -> Subrequest:
+    """The sub-request of the item at `position`. `base` is the absolute URL of the batch, `parts` the files beside it.
 
     References are looked for only where there are dependencies: no other body is ever read.
     """
     item = read_struct(raw, _item, pointer=pointer)
     url = _url(item, pointer)
-    headers, body = _content(item, pointer)
     depends_on = _either(item.depends_on, item.dependsOn, "depends_on", "dependsOn", pointer)
     group = _either(item.atomicity_group, item.atomicityGroup, "atomicity_group", "atomicityGroup", pointer)
-    references = _references(item, url, headers, body, pointer) if depends_on else ()
+    files = () if item.files is UNSET else parts.take(item.files, pointer=f"{pointer}/files")
+    headers, body, fields = _form(item, pointer, bool(depends_on)) if files else (*_content(item, pointer), ())
+    references = _references(item, url, headers, body, fields, pointer) if depends_on else ()
     return Subrequest(
         id=str(position) if item.id is UNSET else item.id,
         method=item.method.upper() if item.method.isascii() else item.method,
@@ -64,6 +68,7 @@ def read_item(raw: Raw, position: int, pointer: str, *, base: str) -> Subrequest
         pointer=pointer,
         references=references,
         omit_body=item.omit_body,
+        files=files,
     )
 
 
@@ -91,9 +96,14 @@ def _path(item: Item, url: str, references: tuple[Reference, ...], pointer: str,
 
 
 def _references(
-    item: Item, url: str, headers: dict[str, str], body: bytes | memoryview, pointer: str
+    item: Item,
+    url: str,
+    headers: dict[str, str],
+    body: bytes | memoryview,
+    fields: tuple[Reference, ...],
+    pointer: str,
 ) -> tuple[Reference, ...]:
-    places = [("url" if item.path is UNSET else "path", in_text("path", url, compile_query))]
+    places = [("body", iter(fields)), ("url" if item.path is UNSET else "path", in_text("path", url, compile_query))]
     places += [
         (f"headers/{token(name)}", in_text(f"headers/{name}", value, compile_query)) for name, value in headers.items()
     ]
@@ -110,6 +120,19 @@ def _references(
     if sum(is_json_path(each.text.partition("#")[2]) for each in references) > _MAX_JSON_PATHS:
         raise Malformed(f"An item has at most {_MAX_JSON_PATHS} references by JSONPath.", pointer=pointer)
     return tuple(references)
+
+
+def _form(item: Item, pointer: str, has_references: bool) -> Content:
+    """What stands beside the files of an item."""
+    if content_type_of(item.headers, pointer=pointer) is not None:
+        detail = "An item with 'files' is sent as multipart/form-data. Leave the Content-Type out."
+        raise Malformed(detail, pointer=f"{pointer}/headers")
+    if item.body_base64 is not UNSET:
+        raise Malformed("An item with 'files' has its other fields in 'body'.", pointer=f"{pointer}/body_base64")
+    if item.body is UNSET:
+        return item.headers, b"", ()
+    compiled = compile_query if has_references else None
+    return item.headers, *form_body(item.body, compiled, pointer=f"{pointer}/body")
 
 
 def _content(item: Item, pointer: str) -> tuple[dict[str, str], bytes | memoryview]:

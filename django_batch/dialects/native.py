@@ -16,6 +16,7 @@ from msgspec.json import Decoder
 from django_batch.core.media_types import preferred
 from django_batch.core.messages import Batch, Subrequest
 from django_batch.dialects.base import Dialect, Envelope, Writer
+from django_batch.dialects.forms import FileParts, opened
 from django_batch.dialects.items import read_item
 from django_batch.dialects.json import read, read_members, unknown_members
 from django_batch.dialects.json_items import check_encoding, read_items
@@ -38,10 +39,11 @@ class Layout(NamedTuple):
 class NativeDialect(Dialect):
     """Reads and writes the native format. `Batch.layout` is a `Layout`."""
 
-    media_types = ("application/json",)
+    media_types = ("application/json", "multipart/form-data")
 
     def parse(self, envelope: Envelope) -> Batch:
         """The batch in `envelope`. Raises for what is no JSON, not in UTF-8, or too much; the rest are faults."""
+        parts, envelope = FileParts(envelope.form), opened(envelope)
         check_encoding(envelope)
         faults: list[BatchError] = []
         bare = re.match(rb"\s*\[", envelope.body) is not None
@@ -49,8 +51,9 @@ class NativeDialect(Dialect):
         options = _options(members, faults)
         pointer = "" if bare else "/requests"
         subrequests = read_items(
-            members, faults, envelope, pointer=pointer, read_item=partial(read_item, base=envelope.url)
+            members, faults, envelope, pointer=pointer, read_item=partial(read_item, base=envelope.url, parts=parts)
         )
+        faults += () if faults else parts.unnamed()
         if options.get("atomic"):
             faults += [
                 _group_in_group(subrequest) for subrequest in subrequests if subrequest.atomicity_group is not None

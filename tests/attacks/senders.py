@@ -13,6 +13,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from django_batch.testing import BatchClient
+from tests.forms import CONTENT_TYPE as UPLOAD
+from tests.forms import form, part
 
 JSON = "application/json"
 CSRF_TOKEN, WRONG_TOKEN = "a" * 32, "b" * 32
@@ -21,7 +23,10 @@ Item = dict[str, Any]
 
 @dataclass(frozen=True)
 class Sender:
-    """What stands in each of its requests. The right CSRF token is read from the cookie each time, as a page does."""
+    """What stands in each of its requests. The right CSRF token is read from the cookie each time, as a page does.
+
+    A batch that is a form has it in a field, if it is `in_a_field`, and else in the header, as all others.
+    """
 
     headers: Mapping[str, str] = field(default_factory=dict)
     session_of: str = ""
@@ -30,19 +35,25 @@ class Sender:
     secure: bool = False
     batch_path: str = "/batch/"
     content_type: str = JSON
+    in_a_field: bool = False
+    has_cookies: bool = True
 
     def client(self) -> BatchClient:
         client = BatchClient(enforce_csrf_checks=True, headers=self.headers, **self.environ)
         if self.session_of:
             client.force_login(User.objects.get(username=self.session_of), "django.contrib.auth.backends.ModelBackend")
-        client.cookies[settings.CSRF_COOKIE_NAME] = CSRF_TOKEN
+        if self.has_cookies:
+            client.cookies[settings.CSRF_COOKIE_NAME] = CSRF_TOKEN
         return client
 
     def send_batch(self, items: Sequence[Item], **members: Any) -> Any:
         """The answer to `items` in one request."""
         client = self.client()
-        content = json.dumps({"requests": items, **members})
-        headers = self._csrf_header(client)
+        content = json.dumps({"requests": items, **members}).encode()
+        headers = {} if self.in_a_field else self._csrf_header(client)
+        if self.content_type == UPLOAD:
+            token = [part("csrfmiddlewaretoken", self.csrf_token.encode())] if self.in_a_field else []
+            content = form(*token, part("batch", content))
         return client.generic("POST", self.batch_path, content, self.content_type, secure=self.secure, headers=headers)
 
     def send_alone(self, items: Sequence[Item]) -> list[Any]:
@@ -59,8 +70,8 @@ class Sender:
         )
 
     def _csrf_header(self, client: BatchClient) -> dict[str, str]:
-        cookie = client.cookies[settings.CSRF_COOKIE_NAME].value
-        token = cookie if self.csrf_token == CSRF_TOKEN else self.csrf_token
+        cookie = client.cookies.get(settings.CSRF_COOKIE_NAME)
+        token = cookie.value if cookie and self.csrf_token == CSRF_TOKEN else self.csrf_token
         return {"X-CSRFToken": token} if token else {}
 
 

@@ -10,7 +10,20 @@ from typing import Any
 from django_batch.conf import DEFAULT_ALLOWED_HEADERS
 from example_project.settings import MIDDLEWARE
 
-from .senders import CSRF_TOKEN, JSON, WRONG_TOKEN, Attack, Item, Sender, authorized, get, post, said, with_header
+from .senders import (
+    CSRF_TOKEN,
+    JSON,
+    UPLOAD,
+    WRONG_TOKEN,
+    Attack,
+    Item,
+    Sender,
+    authorized,
+    get,
+    post,
+    said,
+    with_header,
+)
 
 
 def allowing(*names: str) -> dict[str, Any]:
@@ -71,13 +84,19 @@ ODD_METHODS = (
     *("TRACE", "CONNECT", "PROPFIND", "", " DELETE", "DELETE ", "DELETE\n", "GET /seen/ HTTP/1.1\r\nX:", "*"),
     *("po\u017ft", "opt\u0131ons"),  # POST and OPTIONS in upper case
 )
-FORM, UPLOAD = "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"
+FORM = "application/x-www-form-urlencoded"
 OTHER_TYPES = (
     *("", "text/plain", "text/plain; x=application/json", "application/json, text/plain", "application/json5"),
     *("text/json", "application/octet-stream"),
 )
 OTHER_ORIGIN = {"Origin": "https://evil.example"}
 WRONG_TOKENS = ("", WRONG_TOKEN, "no token")
+TOKEN_OF_ANOTHER_SESSION = "a" * 32 + "b" * 32  # masked, as it stands in a page
+FORM_OF_STAFF = Sender(session_of="staff", content_type=UPLOAD)
+FIELD_OF_STAFF = replace(FORM_OF_STAFF, in_a_field=True)
+FORM_OF_NOBODY = Sender(content_type=UPLOAD, has_cookies=False)
+TOKEN_OF_STAFF = {"Authorization": "Token staff-token"}
+PASSWORD_OF_STAFF = {"Authorization": "Basic c3RhZmY6c3RhZmYtc2VjcmV0"}
 GUESSES = ("Token staff-token", "token ada-token", "Token ada-token ", "Basic c3RhZmY6c3RhZmYtc2VjcmV0", "")
 BATCHES = (
     *("/batch/", "/%62atch/", "/b%61%74ch/?x", "http://testserver/batch/", "HTTP://TESTSERVER:80/batch/"),
@@ -217,11 +236,37 @@ ATTACKS: dict[str, list[Attack]] = {
         ),
         *(
             Attack("unsupported_media_type", [AUTHOR], replace(STAFF_THROUGH_OPEN_DOOR, content_type=content_type))
-            for content_type in (FORM, UPLOAD, *OTHER_TYPES)
+            for content_type in (FORM, *OTHER_TYPES)
         ),
         Attack([403], [AUTHOR], replace(STAFF_THROUGH_OPEN_DOOR, headers=OTHER_ORIGIN)),
         Attack(403, [AUTHOR], replace(STAFF_IN_BROWSER, headers=OTHER_ORIGIN)),
         Attack([403], [AUTHOR], replace(STAFF_THROUGH_OPEN_DOOR, secure=True)),  # no Referer
+    ],
+    "A batch that is a form": [
+        *(
+            Attack(403, [AUTHOR], replace(sender, batch_path=batch_path, csrf_token=token, headers=headers))
+            for sender in (FORM_OF_STAFF, FIELD_OF_STAFF)
+            for batch_path in ("/batch/", "/token-batch/", "/open-batch/")
+            for token, headers in (
+                *((token, {}) for token in (*WRONG_TOKENS, TOKEN_OF_ANOTHER_SESSION)),
+                ("", {"Authorization": "Token ada-token"}),
+                (CSRF_TOKEN, OTHER_ORIGIN),
+                (CSRF_TOKEN, {"Origin": "null"}),
+            )
+        ),
+        *(
+            Attack([201], [AUTHOR], replace(sender, batch_path=batch_path, csrf_token=CSRF_TOKEN))
+            for sender in (FORM_OF_STAFF, FIELD_OF_STAFF)
+            for batch_path in ("/batch/", "/open-batch/")
+        ),
+        Attack(403, [AUTHOR], replace(FIELD_OF_STAFF, csrf_token=CSRF_TOKEN, secure=True)),  # no Referer
+        Attack(403, [SEEN], replace(FORM_OF_NOBODY, has_cookies=True)),
+        Attack([401, 200], [AUTHOR, SEEN], FORM_OF_NOBODY),
+        Attack([201], [AUTHOR], replace(FORM_OF_NOBODY, headers=TOKEN_OF_STAFF)),
+        Attack([201], [AUTHOR], replace(FORM_OF_NOBODY, headers={**TOKEN_OF_STAFF, **OTHER_ORIGIN})),
+        Attack([201], [AUTHOR], replace(FORM_OF_NOBODY, headers=PASSWORD_OF_STAFF)),
+        Attack(403, [AUTHOR], replace(FORM_OF_NOBODY, headers={**PASSWORD_OF_STAFF, **OTHER_ORIGIN})),
+        Attack(403, [SEEN], replace(FORM_OF_NOBODY, headers=OTHER_ORIGIN)),
     ],
     "A session without its CSRF token": [
         *(Attack(403, [AUTHOR], Sender({}, "staff", token)) for token in WRONG_TOKENS),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from django_batch.dialects.bodies import is_json_text, json_body
+from django_batch.dialects.forms import FileParts
 from django_batch.dialects.items import read_item
 from django_batch.testing import BatchClient
 from example_project.urls import urlpatterns
@@ -71,7 +72,7 @@ def item_body(content_type: str, member: bytes, *, name: bytes = b"body") -> byt
     """The bytes that a view gets of an item with this member."""
     headers = msgspec.json.encode({"Content-Type": content_type})
     raw = Raw(b'{"path":"/","headers":%b,"%b":%b}' % (headers, name, member))
-    return bytes(read_item(raw, 0, pointer="", base="http://testserver/batch/").body)
+    return bytes(read_item(raw, 0, pointer="", base="http://testserver/batch/", parts=FileParts(None)).body)
 
 
 @pytest.mark.parametrize(("content_type", "body", "member"), ROWS)

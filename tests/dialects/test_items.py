@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from django_batch.core.messages import Subrequest
+from django_batch.dialects.forms import FileParts
 from django_batch.dialects.items import read_item
 from django_batch.errors import Malformed
 
@@ -67,7 +68,7 @@ def read(members: dict[str, object], **more: object) -> Subrequest:
 
 
 def read_text(text: str) -> Subrequest:
-    return read_item(Raw(text.encode()), 0, "", base="http://testserver/batch/")
+    return read_item(Raw(text.encode()), 0, "", base="http://testserver/batch/", parts=FileParts(None))
 
 
 @pytest.mark.parametrize(("members", "depends_on"), DEPENDENCIES)
