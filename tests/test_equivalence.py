@@ -60,6 +60,11 @@ EXAMPLES = {
         Sender(cookie="1"),
         [set_cookie("name=a&max_age=0&path=/"), set_cookie("name=a&value=2"), COOKIES, set_cookie("name=a&max_age=0")],
     ),
+    "a cookie that is deleted and set again, behind those that are there": (
+        Site(),
+        Sender(cookie="1"),
+        [set_cookie("name=a&max_age=0&path=/"), set_cookie("name=b&path=/"), set_cookie("name=a&path=/"), COOKIES],
+    ),
     "the same cookie for two paths": (
         Site(),
         Sender(),

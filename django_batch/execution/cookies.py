@@ -31,7 +31,7 @@ class Cookies:
         self._wide = CookieJar(self._policy)  # what belongs to the batch's URL too, as all that was sent does
         self._narrow = CookieJar(self._policy)
         self._told = False  # anything: asked for its length, the jar counts
-        self._replaced: frozenset[str] = frozenset()  # names of cookies that were sent and are so no more
+        self._replaced: frozenset[str] = frozenset()  # names of cookies that were sent, and have another value now
 
     def header(self, path: str) -> str:
         """The Cookie header of a request to `path`: as it was sent, unless something was told that changes it."""
@@ -65,9 +65,10 @@ class Cookies:
             accepted = [cookie for cookie in made if self._policy.set_ok(cookie, request)]
             for cookie in accepted:
                 jar.set_cookie(cookie)
-            expired = not made
-            if (accepted or expired) and reaches_batch:
+            if reaches_batch and accepted:
                 self._replaced |= {morsel.key}
+            elif reaches_batch and not made:  # it has expired, and its place with it
+                self._sent = ";".join([pair for pair in self._sent.split(";") if _name(pair) != morsel.key])
 
     def copy(self) -> Cookies:
         """The same client, apart: what the copy is told, this one does not know."""
