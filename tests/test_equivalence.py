@@ -14,7 +14,7 @@ from hypothesis import given
 
 from .equivalence.calls import PNG, api, form, login, upload
 from .equivalence.client import Call
-from .equivalence.runs import alone, in_a_batch, run
+from .equivalence.runs import alone, in_a_batch, run, without_sharing
 from .equivalence.senders import Sender, senders
 from .equivalence.sequences import sequences
 from .equivalence.sites import SESSION_ENGINES, Site, sites
@@ -29,10 +29,10 @@ def compare(bookshop, tmp_path):
 
     def compare(site, sender, calls):
         found = []
-        for how in (alone, in_a_batch):
+        for how in (alone, in_a_batch, without_sharing(in_a_batch)):
             bookshop()
             found.append(run(how, site, sender, calls, folder=tmp_path))
-        return list(differences(*found))
+        return [*differences(*found[:2]), *differences(*found[::2])]
 
     return compare
 

@@ -20,6 +20,7 @@ from .equivalence.differences import (
     DIFFERENCES,
     ENVIRONMENT,
     GROUPS,
+    LOOKED_UP_ONCE,
     MESSAGE,
     OTHER_PATHS,
     OWN_REQUEST,
@@ -122,6 +123,16 @@ def test_cookie_for_another_path_than_that_of_the_batch_is_not_sent(client):
     call = Call("GET", "/api/cookies/")
     assert value(client.send(call)) == {"a": "1"}
     assert value(batch(client, call)[0]) == {}
+
+
+@shows(LOOKED_UP_ONCE)
+@pytest.mark.parametrize("known", [{"login": "ada"}, {"authorization": "Token ada-token"}], ids=str)
+def test_what_others_change_meanwhile_is_seen_by_the_next_batch(known_as, known):
+    client = known_as(csrf="valid", **known)
+    who, unheard = Call("GET", "/who/"), Call("GET", "/change/unheard/")
+    assert [value(answer).get("staff") for answer in batch(client, who, unheard, who)] == [False, None, False]
+    assert [value(answer)["staff"] for answer in batch(client, who)] == [True]
+    assert [value(client.send(call)).get("staff") for call in (who, unheard, who)] == [True, None, False]
 
 
 @shows(MESSAGE)

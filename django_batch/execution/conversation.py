@@ -23,6 +23,7 @@ from django_batch.core.messages import Subrequest, Subresponse
 from django_batch.core.paths import local_path
 from django_batch.errors import BodyTooLarge, Malformed
 from django_batch.execution.cookies import Cookies, cookies_of
+from django_batch.execution.credentials import Credentials
 from django_batch.execution.csrf import CSRFToken, renew_secret, save_secret
 from django_batch.execution.handler import get_response
 from django_batch.execution.requests import SubrequestFactory
@@ -50,7 +51,14 @@ class Conversation:
         lenient: bool = False,
     ) -> None:
         self._parent = parent
-        self._factory = SubrequestFactory(parent, allowed_headers=allowed_headers, methods=methods, lenient=lenient)
+        self.credentials = Credentials()
+        self._factory = SubrequestFactory(
+            parent,
+            allowed_headers=allowed_headers,
+            methods=methods,
+            credentials=self.credentials,
+            lenient=lenient,
+        )
         self._url = parent.build_absolute_uri(parent.path)
         self._cookies = Cookies(parent.META.get("HTTP_COOKIE", ""), self._url)
         self._csrf_token = CSRFToken(parent)
@@ -115,8 +123,8 @@ class Conversation:
             subrequest = self._with_checked_path(subrequest)
         with self._lock:
             cookie = self._cookies.header(subrequest.path)
-        credentials = {"HTTP_COOKIE": cookie, **self._csrf_token.header(cookie)} if cookie else {}
-        return self._factory.build(subrequest, credentials=credentials)
+        cookies = {"HTTP_COOKIE": cookie, **self._csrf_token.header(cookie)} if cookie else {}
+        return self._factory.build(subrequest, cookies=cookies)
 
     def _take(self, request: HttpRequest, response: HttpResponseBase, start: float) -> Subresponse:
         """What `response` says, read to its end. `start` is when `request` was begun."""
@@ -129,11 +137,11 @@ class Conversation:
             body, error = self._body(request, response)
         finally:
             close(response)
-        cookies = cookies_of(response, subrequest.path)
-        if not self._learn(request, cookies, len(body)):
+        told = cookies_of(response, subrequest.path)
+        if not self._learn(request, told, len(body)):
             body, error = b"", too_large()
         return Subresponse(
-            subrequest, response.status_code, headers_of(response), body, cookies, error, perf_counter() - start
+            subrequest, response.status_code, headers_of(response), body, told, error, perf_counter() - start
         )
 
     def _with_checked_path(self, subrequest: Subrequest) -> Subrequest:

@@ -41,6 +41,7 @@ class Exchange:
         try:
             with ExitStack() as stack:
                 steps = self._steps
+                stack.enter_context(steps.listening())
                 perform = stack.enter_context(dry_run(steps)) if self.batch.dry_run else steps.perform
                 finished = stack.enter_context(closing(executor.execute(self.run, perform, max_workers=max_workers)))
                 for subresponses in finished:

@@ -5,7 +5,9 @@ A second chain would be a second instance of every middleware, with its own coun
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Lock
+from typing import Any
 
 from django.core.handlers.base import BaseHandler
 from django.core.signals import setting_changed
@@ -14,6 +16,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import ResolverMatch
 
 from django_batch.decorators import refuse_exempt
+from django_batch.execution.authentication import share_authenticators
 
 _lock = Lock()
 _handler: SubrequestHandler | None = None
@@ -31,6 +34,11 @@ class SubrequestHandler(BaseHandler):
         if getattr(match.func, "batch_exempt", False):
             match.func = refuse_exempt
         return match
+
+    def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
+        """What is called in place of `view`, once every middleware has seen it."""
+        atomic: Callable[..., Any] = super().make_view_atomic(share_authenticators(view))
+        return atomic
 
 
 def get_response(request: HttpRequest) -> HttpResponseBase:

@@ -11,10 +11,11 @@ import re
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import BadRequest
 from django.core.handlers.wsgi import LimitedStream, WSGIRequest, get_path_info
 from django.http import HttpHeaders, HttpRequest
@@ -23,6 +24,7 @@ from django.utils.functional import cached_property
 
 from django_batch.core.messages import Subrequest
 from django_batch.errors import HeaderNotAllowed, Malformed, MethodNotAllowed, OutsideScriptPrefix
+from django_batch.execution.credentials import Credentials
 from django_batch.execution.uploads import Upload
 
 # Of the parent's META: what the server says. Whatever else is there, tracers and middlewares have put there.
@@ -47,13 +49,19 @@ _MAX_TEMPLATES = 64  # kept per batch
 
 
 class SubrequestFactory(RequestFactory):
-    """Builds the sub-requests of one batch. `parent` is the request that carries it.
+    """Builds the sub-requests of one batch, which share `credentials`. `parent` is the request that carries it.
 
     Where it is `lenient`, a header that may not be set is left out, and refuses nothing.
     """
 
     def __init__(
-        self, parent: HttpRequest, *, allowed_headers: Collection[str], methods: Collection[str], lenient: bool = False
+        self,
+        parent: HttpRequest,
+        *,
+        allowed_headers: Collection[str],
+        methods: Collection[str],
+        credentials: Credentials,
+        lenient: bool = False,
     ) -> None:
         super().__init__()
         self.defaults: dict[str, Any] = dict(_inherited(parent))
@@ -64,14 +72,15 @@ class SubrequestFactory(RequestFactory):
         self._script_prefix = self.defaults["SCRIPT_NAME"].rstrip("/")
         self._templates: dict[object, WSGIRequest] = {}
         self._handed_down = {name: vars(parent)[name] for name in _HANDED_DOWN if name in vars(parent)}
+        self._credentials = credentials
 
     def _base_environ(self, **request: object) -> dict[str, object]:
         return {**self.defaults, **request}  # and none of the values that the test client invents
 
-    def build(self, subrequest: Subrequest, *, credentials: Mapping[str, str]) -> WSGIRequest:
+    def build(self, subrequest: Subrequest, *, cookies: Mapping[str, str]) -> WSGIRequest:
         """The request that `subrequest` is. Raises a `BatchError` if it may not be sent.
 
-        `credentials` are keys of META that may differ between sub-requests. What an item sets outranks them.
+        `cookies` are the keys of META that follow those of the client. What an item sets outranks them.
         """
         if subrequest.method not in self._methods:
             raise self._method_not_allowed(subrequest)
@@ -79,7 +88,7 @@ class SubrequestFactory(RequestFactory):
         upload = Upload(subrequest) if subrequest.files else None
         subrequest = subrequest._replace(headers=upload.headers) if upload else subrequest
         try:
-            template = self._template(subrequest, credentials)
+            template = self._template(subrequest, cookies)
             environ = template.environ.copy()
             environ["REQUEST_METHOD"] = subrequest.method
             environ["PATH_INFO"] = self._path_info(path, subrequest)
@@ -92,16 +101,16 @@ class SubrequestFactory(RequestFactory):
         request.__dict__["subrequest"] = subrequest  # by which a batch view knows it
         return request
 
-    def _template(self, subrequest: Subrequest, credentials: Mapping[str, str]) -> WSGIRequest:
+    def _template(self, subrequest: Subrequest, cookies: Mapping[str, str]) -> WSGIRequest:
         """A request with all that sub-requests of the same headers have in common, made by Django itself."""
-        key = (subrequest.headers, *credentials.items())
+        key = (subrequest.headers, *cookies.items())
         template = self._templates.get(key)  # at once: another thread may clear them
         if template is None:
             if len(self._templates) >= _MAX_TEMPLATES:
                 self._templates.clear()
             headers = dict(self._headers(subrequest))
-            template = self.request(**{"REQUEST_METHOD": "", "wsgi.input": BytesIO(), **credentials, **headers})
-            vars(template).update(self._handed_down)
+            template = self.request(**{"REQUEST_METHOD": "", "wsgi.input": BytesIO(), **cookies, **headers})
+            vars(template).update(self._handed_down, credentials=self._credentials)
             del template._stream
             self._templates[key] = template
         return template
@@ -153,6 +162,8 @@ class SubrequestFactory(RequestFactory):
 class _LeanRequest(WSGIRequest):
     """A `WSGIRequest` that has been told what it would read from its environ, and makes its stream when it is read."""
 
+    credentials: Credentials
+
     def __init__(self, template: WSGIRequest, environ: dict[str, Any]) -> None:
         """As `WSGIRequest(environ)`, of which `template` has what does not depend on path, method and body."""
         path_info = environ["PATH_INFO"] or "/"
@@ -166,6 +177,42 @@ class _LeanRequest(WSGIRequest):
         fields["path"] = template.path + path_info[1:]
         fields["content_params"] = {**(template.content_params or {})}
         self.__dict__ = fields
+
+    @property
+    def session(self) -> SessionBase:
+        """What `SessionMiddleware` has set."""
+        return cast("SessionBase", self._set("session"))
+
+    @session.setter
+    def session(self, session: SessionBase) -> None:
+        self.credentials.share_session(session)
+        self.__dict__["session"] = session
+
+    @session.deleter
+    def session(self) -> None:
+        del self.__dict__["session"]
+
+    @property
+    def _cached_user(self) -> Any:
+        """Where Django looks before it loads the user of the session, and what it sets to the one it has loaded."""
+        if "_cached_user" not in self.__dict__ and (user := self.credentials.user_of(self.session)):
+            self.__dict__["_cached_user"] = user
+        return self._set("_cached_user")
+
+    @_cached_user.setter
+    def _cached_user(self, user: Any) -> None:
+        self.credentials.keep_user(user, self.session)
+        self.__dict__["_cached_user"] = user
+
+    @_cached_user.deleter
+    def _cached_user(self) -> None:
+        del self.__dict__["_cached_user"]
+
+    def _set(self, name: str) -> Any:
+        try:
+            return self.__dict__[name]
+        except KeyError:
+            raise AttributeError(f"this request has no attribute {name!r}", name=name, obj=self) from None
 
     @cached_property
     def _stream(self) -> LimitedStream:  # type: ignore[override]  # as WSGIRequest has it

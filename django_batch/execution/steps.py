@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from random import uniform
 from threading import get_ident
 from time import sleep
@@ -44,9 +45,12 @@ class Steps:
 
     def perform(self, step: Step) -> Sequence[Subresponse]:
         """The subresponses of `step`."""
+        self._connections()
+        self.conversation.credentials.begin_step()
         try:
             return self._group(step) if step.atomic else drive(self._flow(step), self.conversation.perform)
         finally:
+            self.conversation.credentials.end_step()
             self._mend_connections()
 
     def rehearse(self, step: Step) -> Sequence[Subresponse]:
@@ -77,11 +81,26 @@ class Steps:
             _mend(connection)
 
     def _connections(self) -> Sequence[BaseDatabaseWrapper]:
-        """Those of this thread. Kept, as Django looks each of them up in its context: 3 % of a plain view."""
+        """Those of this thread, whose statements the credentials hear.
+
+        Kept, as Django looks each of them up in its context: 3 % of a plain view.
+        """
         thread = get_ident()
         if thread not in self._kept:
             self._kept[thread] = connections.all()
+            for connection in self._kept[thread]:
+                # In front, where it surrounds all others: those are taken off from behind.
+                connection.execute_wrappers.insert(0, self.conversation.credentials)
         return self._kept[thread]
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Until the end of this block the credentials hear what is said on every thread on which a step was begun."""
+        try:
+            yield
+        finally:
+            for connection in chain.from_iterable(self._kept.values()):
+                connection.execute_wrappers.remove(self.conversation.credentials)
 
     def _flow(self, step: Step) -> Flow:
         return flow(step, self.answers, max_size=self.max_size, over=self.over)

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from django_batch.errors import BatchExempt, NestedBatch
+from django_batch.execution.credentials import Credentials
 
 from .calls import TOKEN
 from .client import JSON, Answer, Call, Client
@@ -63,6 +65,16 @@ def in_a_batch(client: Client, site: Site, sender: Sender, calls: Sequence[Call]
     answer = client.exchange("POST", site.batch_path, OF_THE_BATCH, content)
     assert answer.status == 207, answer
     return [_told(call, told) for call, told in zip(calls, read_answers(answer.body), strict=True)]
+
+
+def without_sharing(how: How) -> How:
+    """What `how` does where nothing is kept that was loaded for the credentials, so that all is loaded each time."""
+
+    def do(client: Client, site: Site, sender: Sender, calls: Sequence[Call]) -> list[Answer]:
+        with patch.object(Credentials, "keep", lambda *args: None):
+            return how(client, site, sender, calls)
+
+    return do
 
 
 def _told(call: Call, answer: Answer) -> Answer:

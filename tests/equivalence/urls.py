@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from django_batch.views import BatchView
 
+from . import rights
+
 
 def environment(request: HttpRequest) -> JsonResponse:
     return JsonResponse(sorted(request.META), safe=False)
@@ -36,6 +38,10 @@ def json(request: HttpRequest, body: str) -> HttpResponse:
 
 urlpatterns = [
     path("open-batch/", BatchView.as_view(authentication_classes=[])),
+    path("who/", rights.who),
+    path("who/page/", rights.page),
+    path("change/unheard/", rights.change_unheard),
+    path("change/<slug:name>/", rights.change),
     path("environment/", environment),
     path("odd/", include("tests.equivalence.odd")),
     path("time-zone/", time_zone),

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import WSGIRequest
 from django.test import override_settings
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from django_batch.conf import DEFAULT_ALLOWED_HEADERS
 from django_batch.core.messages import Subrequest
 from django_batch.errors import BatchError, HeaderNotAllowed, Malformed, MethodNotAllowed, OutsideScriptPrefix
+from django_batch.execution.credentials import Credentials
 from django_batch.execution.requests import SubrequestFactory
 
 SERVER = {
@@ -95,13 +97,15 @@ def build(
     body: bytes = b"",
     sent_by: Any = None,
     allowed: tuple[str, ...] = DEFAULT_ALLOWED_HEADERS,
-    credentials: dict[str, str] | None = None,
+    cookies: dict[str, str] | None = None,
     **headers: str,
 ) -> WSGIRequest:
     """The sub-request that `sent_by` carries. Underscores in names of headers stand for hyphens."""
-    factory = SubrequestFactory(sent_by or parent(), allowed_headers=allowed, methods=("GET", "POST"))
+    factory = SubrequestFactory(
+        sent_by or parent(), allowed_headers=allowed, methods=("GET", "POST"), credentials=Credentials()
+    )
     pairs = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-    return factory.build(Subrequest("0", method, path, pairs, body), credentials=credentials or {})
+    return factory.build(Subrequest("0", method, path, pairs, body), cookies=cookies or {})
 
 
 def test_environment_of_a_subrequest_is_what_the_server_says_of_its_sender():
@@ -123,21 +127,19 @@ def test_headers_that_connection_names_are_inherited():
 def test_cookies_come_as_credentials_and_not_with_the_environment():
     request = parent(HTTP_COOKIE="a=1")
     assert build(sent_by=request).COOKIES == {}
-    assert build(sent_by=request, credentials={"HTTP_COOKIE": "a=2"}).COOKIES == {"a": "2"}
+    assert build(sent_by=request, cookies={"HTTP_COOKIE": "a=2"}).COOKIES == {"a": "2"}
 
 
 def test_subrequests_of_one_factory_share_nothing_that_can_be_changed():
-    factory = SubrequestFactory(parent(**SENDER), allowed_headers=(), methods=("GET",))
-    first, second = (
-        factory.build(Subrequest("0", "GET", "/?a=1"), credentials={"HTTP_COOKIE": "a=1"}) for _ in range(2)
-    )
+    factory = SubrequestFactory(parent(**SENDER), allowed_headers=(), methods=("GET",), credentials=Credentials())
+    first, second = (factory.build(Subrequest("0", "GET", "/?a=1"), cookies={"HTTP_COOKIE": "a=1"}) for _ in range(2))
     first.META["REMOTE_USER"] = "staff"
     first.COOKIES["a"] = "2"
     first.GET._mutable = True
     first.GET["a"] = "2"
     first.content_params["charset"] = "utf-7"
     first.session = object()
-    third = factory.build(Subrequest("2", "GET", "/?a=1"), credentials={"HTTP_COOKIE": "a=1"})
+    third = factory.build(Subrequest("2", "GET", "/?a=1"), cookies={"HTTP_COOKIE": "a=1"})
     for request in (second, third):
         assert "REMOTE_USER" not in request.META
         assert (request.COOKIES, request.GET.dict(), request.content_params) == ({"a": "1"}, {"a": "1"}, {})
@@ -148,8 +150,10 @@ def test_header_that_may_not_be_set_is_left_out_where_that_is_asked_for():
     sent_by = parent(HTTP_AUTHORIZATION="Token ada")
     headers = [("Host", "evil.example"), ("Cookie", "a=1"), ("X_Forwarded_For", "1"), ("User-Agent", "robot")]
     headers += [("Authorization", "Token ben"), ("Prefer", "return=minimal")]
-    factory = SubrequestFactory(sent_by, allowed_headers=["Prefer", "Host"], methods=("GET",), lenient=True)
-    request = factory.build(Subrequest("0", "GET", "/", tuple(headers)), credentials={})
+    factory = SubrequestFactory(
+        sent_by, allowed_headers=["Prefer", "Host"], methods=("GET",), credentials=Credentials(), lenient=True
+    )
+    request = factory.build(Subrequest("0", "GET", "/", tuple(headers)), cookies={})
     expected = {**build(sent_by=sent_by).META, "HTTP_PREFER": "return=minimal"}
     assert {key: value for key, value in request.META.items() if key != "wsgi.input"} == {
         key: value for key, value in expected.items() if key != "wsgi.input"
@@ -157,10 +161,10 @@ def test_header_that_may_not_be_set_is_left_out_where_that_is_asked_for():
 
 
 def test_many_different_headers_are_each_those_of_their_own_subrequest():
-    factory = SubrequestFactory(parent(), allowed_headers=["Accept"], methods=("GET",))
+    factory = SubrequestFactory(parent(), allowed_headers=["Accept"], methods=("GET",), credentials=Credentials())
     for number in range(200):
         subrequest = Subrequest("0", "GET", "/", (("Accept", f"x/{number}"),))
-        assert factory.build(subrequest, credentials={}).headers["Accept"] == f"x/{number}"
+        assert factory.build(subrequest, cookies={}).headers["Accept"] == f"x/{number}"
 
 
 @given(
@@ -186,7 +190,7 @@ def test_subrequest_is_the_request_that_a_server_would_make(prefix, path, query,
     )
     for name in ("method", "path", "path_info", "content_type", "content_params", "encoding", "GET", "body"):
         assert getattr(found, name) == getattr(expected, name), name
-    assert {*vars(found)} - {"subrequest"} == {*vars(expected)}
+    assert {*vars(found)} - {"subrequest", "credentials"} == {*vars(expected)}
     for key in ("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "CONTENT_LENGTH", "CONTENT_TYPE"):
         assert found.META.get(key) == expected.META.get(key), key
 
@@ -270,7 +274,7 @@ def test_header_is_known_in_any_letter_case(name, key):
 
 def test_header_of_an_item_outranks_what_is_inherited():
     sent_by = parent(HTTP_ACCEPT_LANGUAGE="de", HTTP_X_CSRFTOKEN="a")
-    meta = build(sent_by=sent_by, credentials={"HTTP_X_CSRFTOKEN": "b"}, Accept_Language="en", X_CSRFToken="c").META
+    meta = build(sent_by=sent_by, cookies={"HTTP_X_CSRFTOKEN": "b"}, Accept_Language="en", X_CSRFToken="c").META
     assert (meta["HTTP_ACCEPT_LANGUAGE"], meta["HTTP_X_CSRFTOKEN"]) == ("en", "c")
 
 
@@ -347,3 +351,21 @@ def test_asgi_parent_gives_its_scheme_host_and_client():
     assert request.build_absolute_uri() == "https://localhost/shop/x/?y=1"
     assert (request.is_secure(), request.META["REMOTE_ADDR"], request.path_info) == (True, "203.0.113.9", "/x/")
     assert "CONTENT_TYPE" not in request.META
+
+
+@pytest.mark.parametrize("name", ["session", "_cached_user"])
+def test_what_a_middleware_sets_is_an_attribute_like_any_other(name):
+    request = build()
+    request.session = SessionStore()
+    assert not hasattr(request, "_cached_user")
+    value = object()
+    setattr(request, name, value)
+    assert (getattr(request, name), vars(request)[name]) == (value, value)
+    delattr(request, name)
+    assert name not in vars(request)
+
+
+def test_what_no_middleware_has_set_is_missing():
+    with pytest.raises(AttributeError, match="session"):
+        build().session  # noqa: B018
+    assert not hasattr(build(), "_cached_user")

@@ -1,0 +1,198 @@
+"""What the credentials of a batch stand for, the session and its user, loaded once.
+
+No sub-request is given an object that another has had. What is kept is what the database said, pickled: the data of a
+session, the row of a user. Of that each makes an object of its own, as late as it would have loaded it.
+
+It is dropped before a statement is executed that may change it, and nothing is kept again until every step that was in
+progress has ended: what is not committed may be rolled back, and then must not have been kept. So only that is kept
+which nothing but a statement changes, and which is loaded in Django's own way. Sessions in a cache, in files or in a
+cookie are read by each sub-request, which takes no query, and what a site's own class loads is loaded by it each time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
+from pickle import dumps, loads
+from threading import Lock
+from typing import Any, NamedTuple
+from weakref import ref
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.db import SessionStore
+from django.db.models import Model
+from django.utils.crypto import constant_time_compare
+from django.utils.module_loading import import_string
+
+_WORD = re.compile(r"\s*(\w+)")
+_CHANGE_NOTHING = ("SELECT", "BEGIN", "SAVEPOINT", "RELEASE")
+_CHANGE_WHAT_THEY_NAME = ("INSERT", "UPDATE")  # unlike DELETE, which the database may cascade
+
+
+class Credentials:
+    """What was loaded for one batch. An execute wrapper, which hears of every statement that may change it."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, bytes] = {}
+        self._in_progress = 0  # steps
+        self._changing = False  # a step in progress may have changed something
+        self._lock = Lock()  # steps may be done on several threads
+
+    def __call__(
+        self, execute: Callable[..., object], sql: Any, params: object, many: bool, context: dict[str, Any]
+    ) -> object:
+        """Execute. What may be changed by it is dropped before."""
+        if self._may_change(str(sql)):
+            with self._lock:
+                self._kept = {}
+                self._changing = True
+        return execute(sql, params, many, context)
+
+    def _may_change(self, sql: str) -> bool:
+        found = _WORD.match(sql)
+        word = found[1].upper() if found else ""
+        if ";" in sql:  # it may be several statements
+            return True
+        if word in _CHANGE_WHAT_THEY_NAME:
+            lowered = sql.lower()
+            return any(table in lowered for table in self._tables)
+        return word not in _CHANGE_NOTHING
+
+    @cached_property
+    def _tables(self) -> frozenset[str]:
+        return frozenset(_tables())
+
+    def begin_step(self) -> None:
+        """A step is in progress from now on."""
+        with self._lock:
+            self._in_progress += 1
+
+    def end_step(self) -> None:
+        """It has ended, and so has every transaction in it."""
+        with self._lock:
+            self._in_progress -= 1
+            self._changing = self._changing and self._in_progress > 0
+
+    def find(self, key: Hashable) -> Any:
+        """A copy of what is kept under `key`, or None."""
+        kept = self._kept.get(key)
+        return None if kept is None else loads(kept)
+
+    def keep(self, key: Hashable, value: object) -> None:
+        """Keep a copy of `value`, which a step in progress has loaded, unless it may be changing."""
+        try:
+            pickled = dumps(value)
+        except Exception:  # of a site's own type, which may raise anything
+            return
+        with self._lock:
+            if not self._changing:
+                self._kept[key] = pickled
+
+    def share_session(self, session: object) -> None:
+        """Let `session` look here before it is loaded."""
+        if type(session) is SessionStore:
+            overrule(session, "load", self._load_session)
+
+    def _load_session(self, session: SessionBase) -> dict[str, Any]:
+        key = session.session_key
+        data: dict[str, Any] | None = self.find(key)
+        if data is None:
+            data = type(session).load(session)
+            if session.session_key == key:  # else there was none of this key
+                self.keep(key, data)
+        return data
+
+    def user_of(self, session: SessionBase) -> Any:
+        """A user as `session` has one, or None if it is not known who that is."""
+        row = self.find(_user_key(session))
+        return row and row.active_user()
+
+    def keep_user(self, user: Any, session: SessionBase) -> None:
+        """Keep what `user` was made of, if they were loaded for `session`, and in Django's way."""
+        if is_plain(user) and _is_user_of(session, user) and (row := Row.of(user)):
+            self.keep(_user_key(session), row)
+
+
+class Row(NamedTuple):
+    """What the database said of an instance, by the names of its fields."""
+
+    model: type[Model]
+    database: str | None
+    names: Sequence[str]
+    values: Sequence[object]
+
+    @classmethod
+    def of(cls, instance: Model, *, besides: Collection[str] = ()) -> Row | None:
+        """What `instance` was made of, if that is complete, and all of it but the attributes `besides`."""
+        known = {name: value for name, value in vars(instance).items() if name not in besides}
+        names = [field.attname for field in instance._meta.concrete_fields]
+        if not known.keys() >= {*names}:
+            return None
+        row = cls(type(instance), instance._state.db, names, [known[name] for name in names])
+        return row if vars(row.instance()).keys() == known.keys() else None
+
+    def instance(self) -> Any:
+        """A new instance, made as a query makes it."""
+        return self.model.from_db(self.database, self.names, self.values)
+
+    def active_user(self) -> Any:
+        """A new user, or None if they are not active: who is let in nevertheless is decided where users are loaded."""
+        user = self.instance()
+        return user if getattr(user, "is_active", True) else None
+
+
+def _tables() -> Iterator[str]:
+    """The tables of sessions, users and tokens, in lower case."""
+    for name in ("sessions.Session", settings.AUTH_USER_MODEL, "authtoken.Token"):
+        with suppress(LookupError):  # of an app that is not installed
+            model = apps.get_model(name)
+            for each in (model, *model._meta.get_parent_list()):
+                yield each._meta.db_table.lower()
+
+
+def _user_key(session: SessionBase) -> Hashable:
+    """All that the user of `session` depends on, beside their row. Reading it is what loading them begins with."""
+    user = session.get(SESSION_KEY), session.get(BACKEND_SESSION_KEY), session.get(HASH_SESSION_KEY)
+    return session.session_key, *user
+
+
+def _is_user_of(session: SessionBase, user: AbstractBaseUser) -> bool:
+    """Whether Django would load `user` for `session` too, and not a site of its own accord another."""
+    path: Any = session.get(BACKEND_SESSION_KEY)
+    if session.get(SESSION_KEY) != user._meta.pk.value_to_string(user) or path not in settings.AUTHENTICATION_BACKENDS:
+        return False
+    plain = import_string("django.contrib.auth.backends.ModelBackend")  # needs the app of users
+    return inherits(import_string(path), plain, "get_user", "user_can_authenticate") and constant_time_compare(
+        session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()
+    )
+
+
+def is_plain(user: object) -> bool:
+    """Whether nothing but a row makes `user` who they are: no manager that chooses, and no method of their own."""
+    model = type(user)
+    if not issubclass(model, AbstractBaseUser) or model is not apps.get_model(settings.AUTH_USER_MODEL):
+        return False
+    manager = model._default_manager
+    return inherits(
+        model, AbstractBaseUser, "get_session_auth_hash", "_get_session_auth_hash", "check_password"
+    ) and inherits(type(manager), BaseUserManager, "get_queryset", "get", "get_by_natural_key", "_queryset_class")
+
+
+def inherits(cls: type, base: type, *names: str) -> bool:
+    """Whether `cls` has under each of `names` what `base` has."""
+    return all(getattr(cls, name, None) is getattr(base, name) for name in names)
+
+
+def overrule(instance: object, name: str, function: Callable[..., object]) -> None:
+    """Let `instance.name(...)` be `function(instance, ...)`, for this one instance of its class.
+
+    It holds itself weakly: in a circle, each sub-request would wait for the garbage collector.
+    """
+    itself = ref(instance)
+    setattr(instance, name, lambda *args, **kwargs: function(itself(), *args, **kwargs))
