@@ -129,7 +129,10 @@ def content_type_of(headers: Mapping[str, str], *, pointer: str) -> str | None:
     """The content type that `headers` name. Raises `Malformed` if there are more than a request can have."""
     if len(headers) > _MAX_HEADERS:
         raise Malformed(f"An item has at most {_MAX_HEADERS} headers.", pointer=f"{pointer}/headers")
-    return next((value for name, value in headers.items() if name.lower() == "content-type"), None)
+    for name, value in headers.items():
+        if name.lower() == "content-type":
+            return value
+    return None
 
 
 class ItemsWriter(Writer):

@@ -56,27 +56,34 @@ class ItemReader:
         """The sub-request of one item. Raises `Malformed`."""
         item = read_struct(raw, _item, pointer=pointer)
         headers, body = _content(item, pointer)
-        path = self._path(item.url, pointer)
+        subrequest = Subrequest(
+            item.id,
+            item.method.upper() if item.method.isascii() else item.method,
+            self._path(item.url, pointer),
+            headers,
+            body,
+            atomicity_group=item.atomicityGroup,
+            pointer=pointer,
+        )
+        if item.atomicityGroup is not None:
+            self._members.setdefault(item.atomicityGroup, []).append(item.id)
+        if item.dependsOn or item.depends_on or item.condition is not None:
+            return self._tied(subrequest, item)
+        found = references(subrequest.path, headers, body, (), values=False, pointer=pointer)
+        return subrequest._replace(references=found) if found else subrequest
+
+    def _tied(self, subrequest: Subrequest, item: Item) -> Subrequest:
+        """`subrequest`, with all that ties it to others."""
+        pointer = subrequest.pointer
         depends_on = dict.fromkeys([*_names(item.dependsOn), *_names(item.depends_on)])
         # Who depends on a group can refer to its members, which are dependencies then too.
         ids = {each for name in depends_on for each in self._members.get(name, [name])}
-        found = references(path, headers, body, ids, values=self.values, pointer=pointer)
+        found = references(
+            subrequest.path, subrequest.headers, subrequest.body, ids, values=self.values, pointer=pointer
+        )
         concerns, condition = _condition(item, ids.union(depends_on), pointer)
         depends_on |= dict.fromkeys(sorted(ids.intersection(concerns.union(each.id for each in found))))
-        if item.atomicityGroup is not None:
-            self._members.setdefault(item.atomicityGroup, []).append(item.id)
-        return Subrequest(
-            item.id,
-            item.method.upper() if item.method.isascii() else item.method,
-            path,
-            headers,
-            body,
-            tuple(depends_on),
-            item.atomicityGroup,
-            pointer,
-            found,
-            condition=condition,
-        )
+        return subrequest._replace(depends_on=tuple(depends_on), references=found, condition=condition)
 
     def _path(self, url: str, pointer: str) -> str:
         try:
@@ -91,7 +98,7 @@ def misplaced(subrequests: Sequence[Subrequest]) -> Iterator[Malformed]:
     before: set[str | None] = set()
     group = None
     for each in subrequests:
-        if later := [name for name in each.depends_on if name in names - before and name != each.id]:
+        if later := [name for name in each.depends_on if name in names and name not in before and name != each.id]:
             quoted = ", ".join(map(repr, later))
             detail = f"{each.id!r} depends on what comes behind it: {quoted}. Put it there too."
             yield Malformed(detail, pointer=f"{each.pointer}/dependsOn")

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from urllib.parse import unquote, urljoin
 
 from django_batch.core.documents import Document, Query, pointer
@@ -22,10 +22,11 @@ from django_batch.errors import Malformed
 
 _ETAGS = {"if-match", "if-none-match"}
 _IN_QUERY = re.compile(r"(?:(?<=[=(,+])|(?<=%2[08Cc]))\$([\w.~-]+)((?:/[\w.~@-]+)+)")
-_IN_BODY = re.compile(JSON_STRING + rb"(\s*+:)?+|[{}\]]", re.DOTALL)
+# A string, with the colon behind the name of a member; or one that never ends, to the end: a text may be no JSON.
+_IN_BODY = re.compile(JSON_STRING + rb'(\s*+:)?+|".*+|[{}\]]', re.DOTALL)
 _MAY_HAVE_ONE = re.compile(rb'"(?:\$|\\u0024)')
 _WHOLE = re.compile(r"\$([^/]+)((?:/[\w.~@-]+)*)")
-_OF_ENTITY = re.compile(r"(.*@(odata\.)?bind|@(odata\.)?id)", re.DOTALL)  # members whose value is the URL of one
+_IDS, _BINDS = (b'"@id"', b'"@odata.id"'), (b'@bind"', b'@odata.bind"')  # members whose value is the URL of an entity
 _MAX_REFERENCES = 1_000  # of one item
 
 
@@ -43,17 +44,17 @@ def references(
     Without `values`, only URLs and ETags are filled in, for which no text that an end user types can be taken.
     Raises `Malformed` for too many.
     """
-    content_type = next((value for name, value in headers if name.lower() == "content-type"), "")
-    is_searched = ids and is_json(content_type) and charset_of(content_type) in (None, "utf-8")
-    found = chain(
-        in_path(path, ids if values else ()),
-        in_headers(headers),
-        in_body(body, ids, values=values) if is_searched else (),
-    )
-    first = tuple(islice(found, _MAX_REFERENCES + 1))
-    if len(first) > _MAX_REFERENCES:
+    found = [*in_path(path, ids if values else ()), *in_headers(headers)]
+    if ids and _is_json_in_utf_8(headers):
+        found += islice(in_body(body, ids, values=values), _MAX_REFERENCES + 1)
+    if len(found) > _MAX_REFERENCES:
         raise Malformed(f"An item has at most {_MAX_REFERENCES} references.", pointer=pointer)
-    return first
+    return tuple(found)
+
+
+def _is_json_in_utf_8(headers: Iterable[tuple[str, str]]) -> bool:
+    content_type = next((value for name, value in headers if name.lower() == "content-type"), "")
+    return is_json(content_type) and charset_of(content_type) in (None, "utf-8")
 
 
 def in_path(path: str, ids: Collection[str]) -> Iterator[Reference]:
@@ -80,15 +81,16 @@ def in_body(body: bytes | memoryview, ids: Collection[str], *, values: bool) -> 
     """The strings of a JSON text that are a reference to one of `ids` from end to end, but for the names of members."""
     if not _MAY_HAVE_ONE.search(body):
         return
-    member = b'""'
+    of_entity = False  # whether the member is, whose value or array is being read
     for found in _IN_BODY.finditer(body):
         token, colon = found[0], found[1]
         if not token.startswith(b'"'):
-            member = b'""'  # an object or an array has ended, or a member begins
+            of_entity = False
         elif colon is not None:
-            member = token[: -len(colon)]
+            name = token[: -len(colon)]
+            of_entity = name in _IDS or name.endswith(_BINDS)
         elif token.startswith((b'"$', b'"\\')) and (whole := _WHOLE.fullmatch(_text(token))) and whole[1] in ids:
-            if _OF_ENTITY.fullmatch(_text(member)):
+            if of_entity:
                 write = partial(_url_in_json, rest=whole[2])
                 yield Reference("body", *found.span(), whole[1], _entity, whole[0], write)
             elif values:

@@ -18,6 +18,8 @@ _SYSTEM_NAMES = {"batch", "crossjoin", "all", "entity", "root", "id", "metadata"
 
 def reference_in(url: str) -> re.Match[str] | None:
     """The first segment of `url`, if it is a reference `$ID`. Its group 1 is the id."""
+    if url[:1] not in ("$", "%"):
+        return None
     found = _FIRST_SEGMENT.match(url)
     return None if found and found[1] in _SYSTEM_NAMES else found
 

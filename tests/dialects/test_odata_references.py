@@ -13,6 +13,7 @@ from django_batch.core.references import fill
 from django_batch.dialects.odata_references import references
 from django_batch.errors import Malformed, UnresolvedReference
 
+MANY = 2**18
 JSON = ("Content-Type", "application/json")
 CREATED = Subresponse(
     Subrequest("a", "POST", "/svc/Items"),
@@ -231,6 +232,20 @@ def replaced(value: object, member: str = "") -> object:
 def test_law_strings_that_are_references_are_filled_in_and_nothing_else(value, indent, as_ascii):
     body = json.dumps(value, indent=indent, ensure_ascii=as_ascii).encode(errors="surrogatepass")
     assert json.loads(filled(body=body).body) == replaced(value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'["$a/id' + rb"\"" * MANY,
+        b'"' * MANY + b'$a"',
+        b'{"' + b"k" * MANY + b'@bind":[' + b'"$b",' * MANY,
+        b'"\\u0024' * MANY,
+    ],
+    ids=["unending", "only quotes", "long name", "escapes"],
+)
+def test_long_body_is_passed_once(body):  # in hours, if anything in it was looked at again and again
+    assert references("/", [JSON], body, {"a"}, values=True, pointer="") == ()
 
 
 @given(body=st.binary() | st.lists(st.sampled_from([b'"', b"$a", b"\\", b"{", b":", b"@bind", b" "])).map(b"".join))
