@@ -6,6 +6,7 @@ import json
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
+from dataclasses import replace
 from inspect import signature
 
 import pytest
@@ -16,6 +17,7 @@ from msgspec import Raw
 from django_batch.core.messages import Batch, Subrequest, Subresponse
 from django_batch.core.plan import plan
 from django_batch.dialects.base import Envelope
+from django_batch.dialects.native import NativeDialect
 from django_batch.dialects.odata import ODataJSON
 from django_batch.dialects.odata_items import ItemReader
 from django_batch.dialects.odata_urls import ServiceRoot
@@ -430,6 +432,47 @@ def test_whatever_the_bytes_they_are_a_batch_or_an_error(body):
         except BatchError:
             continue
         assert batch.faults or batch.subrequests
+
+
+@given(value=json_values, indent=st.none() | st.integers(0, 3), as_ascii=st.booleans())
+def test_law_body_without_dependencies_is_taken_byte_for_byte(value, indent, as_ascii):
+    body = json.dumps(value, indent=indent, ensure_ascii=as_ascii)
+    found = read(f'{{"id":"1","method":"put","url":"x","body":{body}}}')
+    assert bytes(found.body) == (b"" if value is None else body.encode())
+
+
+@st.composite
+def batches(draw):
+    """Items, as tuples: id, method, path, headers, body, what it depends on, group."""
+    groups = sorted(draw(st.lists(st.sampled_from([None, None, "g", "h"]), min_size=1, max_size=5)), key=str)
+    return [
+        (
+            str(place),
+            draw(st.sampled_from(["get", "POST", "Patch", "delete"])),
+            draw(st.sampled_from(["/", "/api/items/7/?a=b", "http://h/x", "/%2e"])),
+            draw(st.dictionaries(st.sampled_from(["Prefer", "If-Match", "Accept"]), st.sampled_from(["*", "x"]))),
+            draw(st.none() | st.dictionaries(st.text(), st.integers() | st.lists(st.booleans()), max_size=2)),
+            draw(st.lists(st.sampled_from([str(earlier) for earlier in range(place)]), max_size=2)) if place else [],
+            group,
+        )
+        for place, group in enumerate(groups)
+    ]
+
+
+def written(item, path, depends_on, group):
+    """`item` as JSON, in a dialect that has these names."""
+    values = dict(zip(("id", "method", path, "headers", "body", depends_on, group), item, strict=True))
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@given(batches(), st.booleans())
+def test_law_batch_means_what_the_same_means_in_the_native_format(items, goes_on):
+    native = {"requests": [written(item, "path", "depends_on", "atomicity_group") for item in items]}
+    envelope = Envelope(json.dumps({**native, "continue_on_error": goes_on}).encode(), "application/json", BATCH, 100)
+    same = NativeDialect().parse(envelope)
+    odata = [written(item, "url", "dependsOn", "atomicityGroup") for item in items]
+    found = parse(batch_of(*odata), {"Prefer": f"continue-on-error={goes_on}".lower()})
+    assert found == replace(same, layout="4.01", lenient=True)
 
 
 CONTENT_TYPES = st.sampled_from(["application/json", "text/plain", "text/plain; charset=latin-1", "image/png", ""])
