@@ -14,7 +14,7 @@ from django_batch.core.messages import Subrequest
 from django_batch.dialects.bodies import from_base64url, from_json, is_json_text
 from django_batch.dialects.json import read
 from django_batch.dialects.json_items import content_type_of, read_struct
-from django_batch.dialects.odata_conditions import Condition, compile_condition
+from django_batch.dialects.odata_conditions import compile_condition
 from django_batch.dialects.odata_references import references
 from django_batch.dialects.odata_urls import ServiceRoot
 from django_batch.errors import Malformed
@@ -81,8 +81,14 @@ class ItemReader:
         found = references(
             subrequest.path, subrequest.headers, subrequest.body, ids, values=self.values, pointer=pointer
         )
-        concerns, condition = _condition(item, ids.union(depends_on), pointer)
-        depends_on |= dict.fromkeys(sorted(ids.intersection(concerns.union(each.id for each in found))))
+        named = {each.id for each in found}
+        condition = None
+        if item.condition is not None:
+            concerns, condition = compile_condition(item.condition)
+            _check_concerns(concerns, ids.union(depends_on), pointer)
+            named |= concerns
+        if named:
+            depends_on |= dict.fromkeys(sorted(ids & named))
         return subrequest._replace(depends_on=tuple(depends_on), references=found, condition=condition)
 
     def _path(self, url: str, pointer: str) -> str:
@@ -115,15 +121,11 @@ def _names(names: list[str] | str | None) -> list[str]:
     return [names] if isinstance(names, str) else names or []
 
 
-def _condition(item: Item, names: Set[str], pointer: str) -> tuple[set[str], Condition | None]:
-    """The ids that the condition of `item` concerns, and the condition. Raises `Malformed` if not all are `names`."""
-    if item.condition is None:
-        return set(), None
-    concerns, condition = compile_condition(item.condition)
+def _check_concerns(concerns: Set[str], names: Set[str], pointer: str) -> None:
+    """Raise `Malformed` if a condition concerns what is none of `names`."""
     if unknown := sorted(concerns - names):
         quoted = ", ".join(map(repr, unknown))
         raise Malformed(f"The condition is about what is not in 'dependsOn': {quoted}.", pointer=f"{pointer}/if")
-    return concerns, condition
 
 
 def _content(item: Item, pointer: str) -> tuple[Headers, bytes | memoryview]:

@@ -13,7 +13,8 @@ from functools import partial
 from itertools import islice
 from urllib.parse import unquote, urljoin
 
-from django_batch.core.documents import Document, Query, pointer
+from django_batch.core.documents import Document, Query
+from django_batch.core.documents import pointer as json_pointer
 from django_batch.core.media_types import charset_of, is_json
 from django_batch.core.messages import Reference
 from django_batch.core.references import JSON_STRING, quoted, text_of
@@ -45,7 +46,7 @@ def references(
     Raises `Malformed` for too many.
     """
     found = [*in_path(path, ids if values else ()), *in_headers(headers)]
-    if ids and _is_json_in_utf_8(headers):
+    if ids and body and _is_json_in_utf_8(headers):
         found += islice(in_body(body, ids, values=values), _MAX_REFERENCES + 1)
     if len(found) > _MAX_REFERENCES:
         raise Malformed(f"An item has at most {_MAX_REFERENCES} references.", pointer=pointer)
@@ -123,7 +124,7 @@ def _headers(answer: object) -> dict[str, str]:
 
 
 def _value(path: str) -> Query:
-    return pointer("/body" + path.replace("~", "~0"))
+    return json_pointer("/body" + path.replace("~", "~0"))
 
 
 def _before(url: object, *, rest: str) -> str:
