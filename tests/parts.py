@@ -71,7 +71,7 @@ def _part(content: bytes) -> Answer | list[Answer]:
     headers = BytesParser().parsebytes(head + b"\r\n\r\n")
     if headers.get_content_type() == "multipart/mixed":
         assert headers.keys() == ["Content-Type"]
-        return answers(rest, headers["Content-Type"])  # type: ignore[return-value]  # no change set is in another
+        return answers(rest + b"\r\n", headers["Content-Type"])  # type: ignore[return-value]  # no change set is in another
     assert headers.items()[:2] == [("Content-Type", "application/http"), ("Content-Transfer-Encoding", "binary")]
     return answer(rest, headers["Content-ID"])
 

@@ -14,6 +14,7 @@ from io import StringIO
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from unittest import TestCase, TextTestRunner, defaultTestLoader
 
 import pytest
@@ -25,6 +26,7 @@ from django_batch import errors, signals
 from django_batch.conf import SETTINGS
 from example_project.urls import urlpatterns as bookshop_urls
 from tests.markdown import ROOT, Block, anchors, blocks, links, name, pages, shown
+from tests.parts import answers
 
 GLOSSARY = "docs/glossary.md"
 TUTORIAL = "docs/tutorial/first_batch.md"  # a project of its own, followed in test_tutorial
@@ -84,9 +86,14 @@ class Script:
         first, fields, content = parse(block.code)
         if first.startswith("HTTP/"):
             assert f"HTTP/1.1 {self.response.status_code} {self.response.reason_phrase}" == first, block.place
+            if fields.get("Content-Type", "").startswith("multipart/mixed"):
+                expected = answers(content.replace("\n", "\r\n").encode() + b"\r\n", fields.pop("Content-Type"))
+                found = answers(self.response.content, self.response.headers["Content-Type"])
+                assert [*map(as_shown, found, expected)] == expected, block.place
+            else:
+                found, expected = values(self.response.getvalue().decode()), values(content)
+                assert [*map(shown, found, expected)] == expected, block.place
             assert {field: self.response.headers[field] for field in fields} == fields, block.place
-            found, expected = values(self.response.getvalue().decode()), values(content)
-            assert [*map(shown, found, expected)] == expected, block.place
         else:
             method, path, _ = first.split()
             content_type = fields.pop("Content-Type", "")
@@ -101,6 +108,13 @@ def parse(message: str) -> tuple[str, dict[str, str], str]:
     head, _, body = message.partition("\n\n")
     first, *lines = head.splitlines()
     return first, dict(line.split(": ", 1) for line in lines), body.strip()
+
+
+def as_shown(found: Any, expected: Any) -> Any:
+    """A part of an answer with those of its headers that the page shows; of a change set, all of its parts."""
+    if isinstance(found, list):
+        return [*map(as_shown, found, expected)]
+    return found._replace(headers={name: found.headers.get(name) for name in expected.headers})
 
 
 def values(content: str) -> list[object]:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from django_batch.core.media_types import media_type_of
 from django_batch.core.paths import local_path
-from django_batch.dialects.mime import Span, headers_of, unfolded
+from django_batch.dialects.mime import HEADER, LONGEST_HEAD, Span, headers_of, not_utf8, unfolded
 from django_batch.errors import Malformed
 
 HTTP = "application/http"
@@ -30,15 +30,16 @@ _BEFORE_BODY = re.compile(
     ( (?: \n [^\r\n] [^\n]*+ )*+ )                                               # headers, each behind a line end
     (?: \n \r?+ (?:\n|\Z) | \Z )
     """
-    % {b"header": rb"(?: [!-9;-~]++ [ \t]*+ : [^\n]*+\n (?: [ \t][^\n]*+\n )*+ )"},
+    % {b"header": HEADER},
     re.VERBOSE,
 )
-_LONGEST = 128 * 2**10  # bytes of all that
 _MOST_EXTRA = 16  # bytes of line ends on one side of a body that are taken for a slip of its sender
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _AS_IT_IS = ("binary", "7bit", "8bit")  # the encodings that are none (RFC 2045 §6.2)
 # Headers of a connection, or of how the sender would like a message to be packed.
-_NOT_OF_THE_REQUEST = ("accept-encoding", "connection", "content-length", "host", "mime-version", "transfer-encoding")
+_NOT_OF_THE_REQUEST = frozenset(
+    ["accept-encoding", "connection", "content-id", "content-length", "host", "mime-version", "transfer-encoding"]
+)
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -50,6 +51,8 @@ class Headers(NamedTuple):
     without_body: Pairs
     with_body: Pairs  # of a type in any case: JSON, if none is named
     length: int | None
+    content_id: str
+    may_refer: bool  # as a value begins with a dollar
 
 
 class MessageReader:
@@ -66,79 +69,81 @@ class MessageReader:
         self._heads = {b"", None}  # those of parts that have been looked at
         self._headers: dict[bytes, Headers] = {}  # as they were written -> as they are read
 
-    def read(self, part: Span, *, pointer: str) -> tuple[str, str, str, Headers, memoryview]:
-        """The Content-ID, method, URL, headers and body of the request in `part`, which stands at `pointer`.
+    def read(self, part: Span) -> tuple[str, str, str, Headers, bytes | memoryview]:
+        """The Content-ID, method, URL, headers and body of the request in `part`.
 
         The body is a view of the batch, not a copy of it.
         """
         start, end = part
-        found = _BEFORE_BODY.match(self._body, start, min(end, start + _LONGEST))
-        if not found or found.end() == start + _LONGEST:
-            beginning = self._body[start : min(end, start + 100)]
-            raise Malformed(f"This part holds no HTTP request, but {beginning!r} …", pointer=pointer)
+        furthest = start + LONGEST_HEAD if end - start > LONGEST_HEAD else end
+        found = _BEFORE_BODY.match(self._body, start, furthest)
+        if not found or (found.end() == furthest < end):
+            raise Malformed(f"This part holds no HTTP request, but {self._body[start : min(end, start + 100)]!r} …")
         head, content_id, head_goes_on, method, url, lines = found.groups()
         try:
             if head_goes_on or head not in self._heads:
-                self._look_at(head + head_goes_on, pointer)
-            headers = self._headers.get(lines) or self._read_headers(lines, pointer)
-            content = _content(self._body, found.end(), end, headers.length)
-            known_as = _content_id(content_id, pointer) if content_id else ""
-            return known_as, method.decode().upper(), url.decode(), headers, self._view[content]
+                self._look_at(head + head_goes_on)
+            headers = self._headers.get(lines) or self._read_headers(lines)
+            start, end = _content(self._body, found.end(), end, headers.length)
+            content = self._view[start:end] if start < end else b""
+            known_as = _content_id(content_id) if content_id else headers.content_id
+            return known_as, method.decode().upper(), url.decode(), headers, content
         except UnicodeDecodeError as error:
-            raise Malformed(f"The headers are not UTF-8: {error.reason}.", pointer=pointer) from None
+            raise not_utf8(error) from None
 
-    def _look_at(self, head: bytes, pointer: str) -> None:
+    def _look_at(self, head: bytes) -> None:
         """Raise `Malformed` if a part with this head has no request for its content."""
-        headers = headers_of(head, pointer=pointer)
+        headers = headers_of(head)
         if media_type_of(headers.get("content-type", HTTP)) != HTTP:
-            raise Malformed(f"A part is {HTTP} here, not {headers['content-type']!r}.", pointer=pointer)
+            raise Malformed(f"A part is {HTTP} here, not {headers['content-type']!r}.")
         encoding = headers.get("content-transfer-encoding", "binary")
         if encoding.lower() not in _AS_IT_IS:
-            raise Malformed(f"A part cannot be read in {encoding!r}. Send it as binary.", pointer=pointer)
+            raise Malformed(f"A part cannot be read in {encoding!r}. Send it as binary.")
         self._heads.add(head)
 
-    def _read_headers(self, lines: bytes, pointer: str) -> Headers:
-        by_name = headers_of(lines, pointer=pointer)
-        self._check_host(by_name.get("host", self._site.netloc), pointer)
+    def _read_headers(self, lines: bytes) -> Headers:
+        by_name = headers_of(lines)
+        self._check_host(by_name.get("host", self._site.netloc))
         own = {name: value for name, value in by_name.items() if name not in _NOT_OF_THE_REQUEST}
         typed = {"content-type": "application/json", **own}
         length = by_name.get("content-length", "")
         size = int(length) if _LENGTH.fullmatch(length) else None
-        self._headers[lines] = headers = Headers(by_name, tuple(own.items()), tuple(typed.items()), size)
+        # Some senders write the Content-ID in the wrong place.
+        content_id = _content_id(by_name.get("content-id", "").encode())
+        may_refer = any(value.startswith("$") for value in own.values())
+        headers = Headers(by_name, tuple(own.items()), tuple(typed.items()), size, content_id, may_refer)
+        self._headers[lines] = headers
         return headers
 
-    def _check_host(self, host: str, pointer: str) -> None:
-        if host == self._site.netloc:
-            return
-        try:
-            if local_path(f"{self._site.scheme}://{host}/", base=self._base) != "/":
-                raise Malformed(f"{host!r} is no host.")
-        except Malformed as error:
-            raise Malformed(error.detail, pointer=f"{pointer}/headers/Host") from None
+    def _check_host(self, host: str) -> None:
+        if host != self._site.netloc and local_path(f"{self._site.scheme}://{host}/", base=self._base) != "/":
+            raise Malformed(f"{host!r} is no host.")
 
 
-def _content_id(value: bytes, pointer: str) -> str:
-    text = unfolded(value.decode()).strip()
+def _content_id(value: bytes) -> str:
+    text = value.decode().strip()
+    if not text.isprintable():
+        text = unfolded(text)
     if not (text.isascii() and text.isprintable()):
-        raise Malformed(f"The Content-ID {text!r} is not printable ASCII.", pointer=pointer)
+        raise Malformed(f"The Content-ID {text!r} is not printable ASCII.")
     return text
 
 
-def _content(body: bytes, start: int, end: int, length: int | None) -> slice:
+def _content(body: bytes, start: int, end: int, length: int | None) -> Span:
     """Where the body is, which may have line ends around it. `length` is believed if it can be true.
 
     Else all of it is body, exactly; but line ends alone stand for none.
     """
     if length == end - start:
-        return slice(start, end)
+        return start, end
     if length is not None:
         head, tail = body[start : min(end, start + _MOST_EXTRA)], body[max(start, end - _MOST_EXTRA) : end]
         first = start + len(head) - len(head.lstrip(b"\r\n"))  # where the body starts at the latest
         last = end - len(tail) + len(tail.rstrip(b"\r\n"))  # and where it ends at the earliest
         likely = max(start, last - length)
         if likely <= first and likely + length <= end:
-            return slice(likely, likely + length)
-    return slice(start, end) if end - start > _MOST_EXTRA or body[start:end].strip(b"\r\n") else slice(end, end)
+            return likely, likely + length
+    return (start, end) if end - start > _MOST_EXTRA or body[start:end].strip(b"\r\n") else (end, end)
 
 
 def answer_head(status: int, headers: Mapping[str, str], *, length: str) -> str:

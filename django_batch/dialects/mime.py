@@ -19,7 +19,16 @@ _PARAMETER = re.compile(r';\s*+([^\s;="]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^;
 _BOUNDARY = re.compile(r"[ -~]{0,199}[!-~]")  # RFC 2046 §5.1.1 allows fewer, on which nothing here depends
 _END_OF_DELIMITER = re.compile(rb"(--)?+[ \t]*+\r?(?=\n|\Z)")
 _CR = ord("\r")
+# One header, and the lines that it goes on in; for patterns that are verbose.
+HEADER = rb"(?: [!-9;-~]++ [ \t]*+ : [^\n]*+\n (?: [ \t][^\n]*+\n )*+ )"
+_HEAD = re.compile(rb"[\r\n]*+ ( %b*+ ) [\r\n]*+" % HEADER, re.VERBOSE)
+# By these most parts can be told apart without reading their headers.
+_IS_REQUEST = b"Content-Type: application/http"
+_IS_MULTIPART = re.compile(
+    rb"[\r\n]*+(?:(?!content-type[ \t:])[^\r\n][^\n]*+\n)*+content-type[ \t]*+:\s*+multipart/", re.I
+)
 _FOLD = re.compile(r"\r?\n[ \t]+")
+LONGEST_HEAD = 128 * 2**10  # bytes of all headers of a part
 _MAX_HEADERS = 100  # of one part, as of one request on most servers
 
 Span = tuple[int, int]  # a part of the body of a batch: where it starts, and where it ends
@@ -71,22 +80,39 @@ def _delimiters(body: bytes, whole: Span, boundary: bytes) -> Iterator[tuple[int
             place = found.start() if found else -1
 
 
-def headers_of(lines: bytes, *, pointer: str) -> dict[str, str]:
-    """The headers that `lines` are, by name in lower case. Those of one name are one, as servers make of them.
+def multipart_in(body: bytes, part: Span) -> tuple[bytes, Span] | None:
+    """The boundary and the span of the message that `part` carries, if that is a multipart one."""
+    start, end = part
+    if body.startswith(_IS_REQUEST, start, end):
+        return None
+    furthest = min(end, start + LONGEST_HEAD)
+    if not _IS_MULTIPART.match(body, start, furthest) or not (found := _HEAD.match(body, start, furthest)):
+        return None
+    content_type = headers_of(found[1]).get("content-type", "")
+    return (boundary_of(content_type), (found.end(), end)) if media_type_of(content_type) == MULTIPART else None
 
-    Raises `Malformed`, or `UnicodeDecodeError` if they are not UTF-8.
-    """
-    text = unfolded(lines.decode().strip("\r\n"))
+
+def headers_of(lines: bytes) -> dict[str, str]:
+    """The headers that `lines` are, by name in lower case. Those of one name are one, as servers make of them."""
+    try:
+        text = unfolded(lines.decode().strip("\r\n"))
+    except UnicodeDecodeError as error:
+        raise not_utf8(error) from None
     if text.count("\n") >= _MAX_HEADERS:
-        raise Malformed(f"A part has at most {_MAX_HEADERS} headers.", pointer=pointer)
+        raise Malformed(f"A part has at most {_MAX_HEADERS} headers.")
     headers: dict[str, str] = {}
     for line in text.split("\n") if text else ():
         name, colon, value = line.partition(":")
         if not colon:
-            raise Malformed(f"The line {line!r} is no header, as it has no colon.", pointer=pointer)
+            raise Malformed(f"The line {line!r} is no header, as it has no colon.")
         name, value = name.rstrip(" \t").lower(), value.strip(" \t\r")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
+
+
+def not_utf8(error: UnicodeDecodeError) -> Malformed:
+    """The error of headers, or of a request line, in another encoding."""
+    return Malformed(f"The headers are not UTF-8: {error.reason}.")
 
 
 def unfolded(text: str) -> str:

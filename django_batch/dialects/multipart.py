@@ -1,131 +1,106 @@
-"""Batches as `multipart/mixed`: each part is an HTTP request, and the answer has one part to each. Google's is one."""
+"""Batches as `multipart/mixed`, whose parts are HTTP requests: as Google takes them, and as OData does."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 from msgspec.json import encode
 
-from django_batch.core.messages import Batch, Subrequest, Subresponse
+from django_batch.core.messages import Batch, Reference, Subrequest
 from django_batch.core.paths import local_path
 from django_batch.dialects.base import Dialect, Envelope, Writer
-from django_batch.dialects.http import MessageReader, answer_head
+from django_batch.dialects.change_sets import ChangeSetsWriter, Place, places
+from django_batch.dialects.http import MessageReader, Pairs
 from django_batch.dialects.mime import MULTIPART, boundary_of, cut
+from django_batch.dialects.odata_protocol import continues_on_error, error_body, odata_version
+from django_batch.dialects.odata_references import may_be_in, references
+from django_batch.dialects.odata_urls import ServiceRoot
+from django_batch.dialects.parts import Layout, PartsWriter
 from django_batch.errors import BatchError, Malformed
 
-_PART_HEAD = "\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
+_OLD_VERSION = re.compile(r"[1-3]\.0")
+# By these a client says that it is one of OData's versions 2 and 3, or of Azure Storage, which are answered 202.
+_ACCEPTED = ("DataServiceVersion", "MaxDataServiceVersion", "x-ms-version")
 
 
-class MultipartWriter(Writer):
-    """Writes one part for each answer. `content_ids` are those that the parts have, by the id of the sub-request."""
+def default_status(envelope: Envelope) -> int:
+    """The status of the answer that a client expects, by what it says of itself."""
+    return 202 if any(name in envelope.headers for name in _ACCEPTED) else 200
 
-    status = 200
 
-    def __init__(self, content_ids: Mapping[str, str]) -> None:
-        self._content_ids = content_ids
-        boundary = f"batchresponse_{uuid4()}"  # known to nobody, so that it is in no body
-        self._delimiter = f"--{boundary}"
-        self.content_type = f"{MULTIPART}; boundary={boundary}"
-
-    @abstractmethod
-    def error(self, error: BatchError, *, status: int) -> bytes:
-        """The JSON that tells of `error` in an answer."""
-
-    def write(self, subresponse: Subresponse) -> bytes:
-        return b"".join(self.pieces(subresponse))
-
-    def end(self) -> bytes:
-        return f"{self._delimiter}--\r\n".encode()
-
-    def whole(self, subresponses: Iterable[Subresponse]) -> bytes:
-        """The whole answer, joined of the bodies themselves: none is held twice on the way."""
-        pieces: list[bytes] = []
-        for subresponse in subresponses:
-            pieces += self.pieces(subresponse)
-        return b"".join([*pieces, self.end()])
-
-    def pieces(self, subresponse: Subresponse) -> Iterable[bytes]:
-        """What `write` gives, with the body as it is."""
-        return self.part(subresponse, self._delimiter)
-
-    def part(self, subresponse: Subresponse, delimiter: str) -> tuple[bytes, ...]:
-        """One part: an answer, in the form that all clients read."""
-        subrequest, headers, body = subresponse.subrequest, subresponse.headers, subresponse.body
-        if subresponse.error:
-            headers = {**headers, "Content-Type": "application/json"}
-            body = self.error(subresponse.error, status=subresponse.status)
-        length = headers.get("Content-Length", "0") if subrequest.method == "HEAD" and not body else str(len(body))
-        content_id = self._content_ids.get(subrequest.id)
-        known_as = f"Content-ID: {content_id}\r\n" if content_id else ""
-        head = f"{delimiter}{_PART_HEAD}{known_as}\r\n{answer_head(subresponse.status, headers, length=length)}"
-        return head.encode("latin-1", "replace"), body, b"\r\n"
+def no_parts() -> Malformed:
+    """The error that a batch without a part is."""
+    return Malformed("The batch has no parts.")
 
 
 class GoogleMultipart(Dialect):
     """Google's batches: every part is answered, whatever becomes of the others.
 
-    `max_requests` is what most of Google's own services take; some take 100, or 50.
+    `max_requests` is what most of Google's own services take; some take 100, or 50. `status` is that of the whole
+    answer: by default 200, or 202 for Azure Storage, whose batches are the same. Clients of that look for the very
+    Content-IDs that they sent, and so need "" as `id_prefix`.
     """
 
     media_types = (MULTIPART,)
     error_content_type = "application/json"
 
-    def __init__(self, *, max_requests: int | None = 1_000) -> None:
+    def __init__(
+        self, *, max_requests: int | None = 1_000, status: int | None = None, id_prefix: str = "response-"
+    ) -> None:
         self.max_requests = max_requests
+        self._status = status
+        self._id_prefix = id_prefix
 
     def parse(self, envelope: Envelope) -> Batch:
         """The batch in `envelope`. Raises for what cannot be cut into parts, or into too many; the rest are faults."""
         body = envelope.body
         parts = cut(body, (0, len(body)), boundary_of(envelope.content_type), limit=envelope.max_requests)
-        faults: list[BatchError] = [] if parts else [Malformed("The batch has no parts.")]
+        faults: list[BatchError] = [] if parts else [no_parts()]
         reader = MessageReader(body, base=envelope.url)
         content_ids: dict[str, str] = {}
         subrequests = []
         for position, part in enumerate(parts):
             name = str(position)
-            pointer = f"/{name}"
             try:
-                content_id, method, url, headers, content = reader.read(part, pointer=pointer)
-                path = _path(url, base=envelope.url, pointer=pointer)
-            except Malformed as fault:
-                faults.append(fault)
+                content_id, method, url, headers, content = reader.read(part)
+                path = _path(url, base=envelope.url)
+            except Malformed as error:
+                faults.append(Malformed(error.detail, pointer=f"/{name}"))
                 continue
             own_headers = headers.with_body if content else headers.without_body
-            subrequests.append(Subrequest(name, method, path, own_headers, content, (), None, pointer))
+            subrequests.append(Subrequest(name, method, path, own_headers, content, (), None, f"/{name}"))
             if content_id:
-                content_ids[name] = _response_id(content_id)
-        return Batch(tuple(subrequests), lenient=True, faults=tuple(faults), layout=content_ids)
+                content_ids[name] = self._response_id(content_id)
+        layout = Layout(content_ids, self._status or default_status(envelope))
+        return Batch(tuple(subrequests), lenient=True, faults=tuple(faults), layout=layout)
 
     def writer(self, batch: Batch) -> Writer:
-        """A writer that gives each part the Content-ID of its request, with `response-` in front."""
-        return GoogleWriter(cast("Mapping[str, str]", batch.layout))
+        """A writer that gives each part the Content-ID of its request, with the prefix."""
+        return GoogleWriter(cast("Layout", batch.layout))
 
     def write_error(self, error: BatchError) -> bytes:
         """The refusal of a whole batch, as Google's services write it."""
         return _google_error(error, error.status)
 
+    def _response_id(self, content_id: str) -> str:
+        """That of the answer, in brackets if that of the request is."""
+        bracket = "<" if content_id.startswith("<") else ""
+        return f"{bracket}{self._id_prefix}{content_id[len(bracket) :]}"
 
-def _path(url: str, *, base: str, pointer: str) -> str:
+
+def _path(url: str, *, base: str) -> str:
     """The path of `url`, which is on the host of `base`, the absolute URL of the batch, or relative to it."""
-    try:
-        if url[0] == "/" or url[:8].lower().startswith(("http://", "https://")):
-            return local_path(url, base=base)
-        root = urlsplit(base).path.rstrip("/").rpartition("/")[0]  # without the last segment
-        return local_path(f"{root}/{url}", base=base)
-    except Malformed as error:
-        raise Malformed(error.detail, pointer=pointer) from None
+    if url[0] == "/" or url[:8].lower().startswith(("http://", "https://")):
+        return local_path(url, base=base)
+    root = urlsplit(base).path.rstrip("/").rpartition("/")[0]  # without the last segment
+    return local_path(f"{root}/{url}", base=base)
 
 
-def _response_id(content_id: str) -> str:
-    """The Content-ID of the answer, in brackets if that of the request is."""
-    return f"<response-{content_id[1:]}" if content_id.startswith("<") else f"response-{content_id}"
-
-
-class GoogleWriter(MultipartWriter):
+class GoogleWriter(PartsWriter):
     """Writes errors as Google's services do."""
 
     def error(self, error: BatchError, *, status: int) -> bytes:
@@ -139,3 +114,114 @@ def _google_error(error: BatchError, status: int) -> bytes:
         for each in error.errors
     ]
     return encode({"error": {"code": status, "message": error.detail, "errors": errors}})
+
+
+class ODataMultipart(Dialect):
+    """OData's batches in versions 2 to 4: change sets are groups, and the batch stops at the first failure.
+
+    It goes on if its sender prefers that. `status` is that of the whole answer: by default 200, or 202 for clients that
+    name a version before 4. `service_root` and `host_relative` say where URLs lead, as in `ServiceRoot`. With `flat`,
+    change sets are as in SharePoint: their parts are answered one by one, as all others, and none stops the rest.
+    """
+
+    media_types = (MULTIPART,)
+    error_content_type = "application/json"
+
+    def __init__(
+        self,
+        *,
+        status: int | None = None,
+        flat: bool = False,
+        service_root: str | None = None,
+        host_relative: tuple[str, ...] = (),
+        max_requests: int | None = None,
+    ) -> None:
+        self.max_requests = max_requests
+        self._status = status
+        self._flat = flat
+        self._root = ServiceRoot(service_root, host_relative)
+
+    def parse(self, envelope: Envelope) -> Batch:
+        """The batch in `envelope`. Raises for what cannot be cut into parts, or into too many; the rest are faults."""
+        faults: list[BatchError] = []
+        found = places(envelope.body, boundary_of(envelope.content_type), faults, limit=envelope.max_requests)
+        if not found and not faults:
+            faults.append(no_parts())
+        reader = MessageReader(envelope.body, base=envelope.url)
+        known: dict[str, str] = {}  # Content-ID -> the id of the last request before that has it
+        content_ids: dict[str, str] = {}
+        subrequests = []
+        for place in found:
+            name = place[0]
+            try:
+                subrequest, content_id = self._read(reader, place, known, base=envelope.url)
+            except Malformed as error:
+                faults.append(Malformed(error.detail, pointer=f"/{name}"))
+                continue
+            subrequests.append(subrequest)
+            if content_id:
+                known[content_id] = name
+                content_ids[name] = content_id
+        return Batch(
+            tuple(subrequests),
+            continue_on_error=continues_on_error(envelope.headers, default=self._flat),
+            lenient=True,
+            faults=tuple(faults),
+            layout=self._layout(envelope, content_ids),
+        )
+
+    def writer(self, batch: Batch) -> Writer:
+        """A writer that nests the answers of change sets, unless they are flat."""
+        return ChangeSetsWriter(cast("Layout", batch.layout), goes_on=batch.continue_on_error)
+
+    def write_error(self, error: BatchError) -> bytes:
+        """The refusal of a whole batch."""
+        return error_body(error)
+
+    def _read(
+        self, reader: MessageReader, place: Place, known: Mapping[str, str], *, base: str
+    ) -> tuple[Subrequest, str]:
+        """The sub-request at `place`, and its Content-ID."""
+        name, change_set, part = place
+        content_id, method, url, headers, content = reader.read(part)
+        path = self._root.resolve(url, base=base)
+        own_headers = headers.with_body if content else headers.without_body
+        may_refer = path[0] != "/" or (known and (headers.may_refer or (content and may_be_in(content))))
+        found = _references(path, own_headers, content, known) if may_refer else ()
+        subrequest = Subrequest(
+            name,
+            _method(method, headers.by_name),
+            path,
+            own_headers,
+            content,
+            tuple(dict.fromkeys(reference.id for reference in found)) if found else (),
+            None if self._flat else change_set,
+            f"/{name}",
+            found,
+        )
+        return subrequest, content_id
+
+    def _layout(self, envelope: Envelope, content_ids: Mapping[str, str]) -> Layout:
+        status = self._status or default_status(envelope)
+        if status == 202:
+            asked = _OLD_VERSION.match(envelope.headers.get("DataServiceVersion", ""))
+            return Layout(content_ids, status, {"DataServiceVersion": asked[0] if asked else "2.0"})
+        return Layout(content_ids, status, {"OData-Version": odata_version(envelope.headers, default="4.0")})
+
+
+def _method(method: str, headers: Mapping[str, str]) -> str:
+    """What `method` stands for: a POST may carry another, and before version 4 one that changes a part is MERGE."""
+    if method == "POST":
+        method = headers.get("x-http-method", method).upper()
+    return "PATCH" if method == "MERGE" else method
+
+
+def _references(path: str, headers: Pairs, body: bytes | memoryview, known: Mapping[str, str]) -> tuple[Reference, ...]:
+    """The references to requests that are `known` by their Content-IDs. Raises `Malformed` for one to any other.
+
+    Only to URLs and ETags: every request can refer to those before it, and no text of an end user should.
+    """
+    found = references(path, headers, body, known, values=False, pointer="")
+    if unknown := [reference.text for reference in found if reference.id not in known]:
+        raise Malformed(f"{unknown[0]!r} refers to no Content-ID of a part before this one.")
+    return tuple(replace(reference, id=known[reference.id]) for reference in found)

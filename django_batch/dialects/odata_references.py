@@ -78,9 +78,14 @@ def in_headers(headers: Iterable[tuple[str, str]]) -> Iterator[Reference]:
             yield Reference(f"headers/{name}", 0, len(value), value[1:], _etag, value)
 
 
+def may_be_in(body: bytes | memoryview) -> bool:
+    """Whether it is worth while to look for references in a JSON text."""
+    return _MAY_HAVE_ONE.search(body) is not None
+
+
 def in_body(body: bytes | memoryview, ids: Collection[str], *, values: bool) -> Iterator[Reference]:
     """The strings of a JSON text that are a reference to one of `ids` from end to end, but for the names of members."""
-    if not _MAY_HAVE_ONE.search(body):
+    if not may_be_in(body):
         return
     of_entity = False  # whether the member is, whose value or array is being read
     for found in _IN_BODY.finditer(body):

@@ -58,6 +58,8 @@ MESSAGES = {
         (("if-match", "*"), ("accept", "a, b")),
         b"",
     ),
+    f"{HTTP}\r\nGET / HTTP/1.1\r\nContent-Id: 0\r\nA: b\r\n\r\n": ("0", "GET", "/", (("a", "b"),), b""),
+    f"{HTTP}Content-ID: 1\r\n\r\nGET / HTTP/1.1\r\nContent-Id: 0\r\n\r\n": ("1", "GET", "/", (), b""),
     f"{HTTP}\r\nGET / HTTP/1.1\r\nAuthorization: Bearer own\r\n\r\n": (
         "",
         "GET",
@@ -150,7 +152,7 @@ HEADS = [
 
 def read(content: bytes) -> tuple[str, str, str, tuple[tuple[str, str], ...], bytes]:
     reader = MessageReader(b"before" + content + b"behind", base=BASE)
-    content_id, method, url, headers, body = reader.read((6, 6 + len(content)), pointer="/3")
+    content_id, method, url, headers, body = reader.read((6, 6 + len(content)))
     return content_id, method, url, headers.with_body if body else headers.without_body, bytes(body)
 
 
@@ -168,16 +170,14 @@ def test_request_is_read_with_bare_line_feeds_too(content, expected):
 
 @pytest.mark.parametrize(("content", "detail"), NO_MESSAGES.items(), ids=lambda text: text[:50])
 def test_part_without_a_request_is_refused(content, detail):
-    with pytest.raises(Malformed, match=detail) as caught:
+    with pytest.raises(Malformed, match=detail):
         read(content.encode())
-    assert caught.value.pointer == ("/3/headers/Host" if "Host" in content else "/3")
 
 
 @pytest.mark.parametrize("content", NOT_UTF8)
 def test_headers_that_are_not_utf8_are_refused(content):
-    with pytest.raises(Malformed, match="are not UTF-8") as caught:
+    with pytest.raises(Malformed, match="are not UTF-8"):
         read(content)
-    assert caught.value.pointer == "/3"
 
 
 @pytest.mark.parametrize(("content", "length", "body"), BODIES)
@@ -188,7 +188,7 @@ def test_body_is_what_the_length_says_if_it_can_be_true(content, length, body):
 
 def test_body_is_a_view_of_the_batch():
     content = b"POST / HTTP/1.1\r\n\r\nabc"
-    *_, body = MessageReader(content, base=BASE).read((0, len(content)), pointer="")
+    *_, body = MessageReader(content, base=BASE).read((0, len(content)))
     assert isinstance(body, memoryview)
     assert body.obj is content
 

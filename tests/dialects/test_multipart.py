@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from django_batch.core.messages import Batch, Subrequest, Subresponse
 from django_batch.dialects.base import Envelope, Writer
 from django_batch.dialects.multipart import GoogleMultipart
+from django_batch.dialects.parts import Layout
 from django_batch.errors import BodyTooLarge, Malformed, MethodNotAllowed, NestedBatch, TooManyRequests
 from tests.parts import Answer, answers, message, multipart, part
 
@@ -78,7 +79,7 @@ FAULTS = [
     (b"--batch--", [""]),
     (multipart([b"{}", part(message("GET", "/")), part(b"")]), ["/0", "/2"]),
     (multipart([part(message("GET", "/"))] * 2 + [part(message("GET", "//evil.example/"))]), ["/2"]),
-    (multipart([part(message("GET", "/", Host="evil.example"))]), ["/0/headers/Host"]),
+    (multipart([part(message("GET", "/", Host="evil.example"))]), ["/0"]),
     (multipart([part(message("GET", f"/{place}#")) for place in range(100)]), [f"/{place}" for place in range(100)]),
 ]
 # the URL of a part -> its path, where the batch is sent to /batch
@@ -132,7 +133,7 @@ def read(writer: Writer, *subresponses: Subresponse) -> list[Answer | list[Answe
 @pytest.mark.parametrize(("content", "subrequests", "content_ids"), BATCHES)
 def test_batch_is_read(content, subrequests, content_ids):
     batch = GoogleMultipart().parse(envelope(content))
-    assert batch == Batch(subrequests, lenient=True, layout=content_ids)
+    assert batch == Batch(subrequests, lenient=True, layout=Layout(content_ids))
 
 
 @pytest.mark.parametrize(("content", "pointers"), FAULTS)
@@ -203,7 +204,7 @@ def test_law_bodies_go_in_and_out_as_they_are(sent):
 
 @pytest.mark.parametrize(("subresponse", "status", "headers", "body"), ANSWERS)
 def test_answer_is_read_by_a_strict_client(subresponse, status, headers, body):
-    writer = GoogleMultipart().writer(Batch((GET,), layout={}))
+    writer = GoogleMultipart().writer(Batch((GET,), layout=Layout({})))
     assert writer.status == 200
     (found,) = read(writer, subresponse)
     assert (found.status, found.headers, found.body) == (status, {**headers, "Content-Length": str(len(body))}, body)
@@ -218,18 +219,18 @@ def test_answer_is_read_by_a_strict_client(subresponse, status, headers, body):
     ],
 )
 def test_answer_to_head_keeps_the_length_of_what_is_not_sent(subresponse, length):
-    assert length in GoogleMultipart().writer(Batch((HEAD,), layout={})).write(subresponse)
+    assert length in GoogleMultipart().writer(Batch((HEAD,), layout=Layout({}))).write(subresponse)
 
 
 def test_boundary_is_another_each_time():
-    first, second = (GoogleMultipart().writer(Batch((), layout={})).content_type for _ in range(2))
+    first, second = (GoogleMultipart().writer(Batch((), layout=Layout({}))).content_type for _ in range(2))
     assert first != second
     assert first.startswith("multipart/mixed; boundary=batchresponse_")
 
 
 def test_bodies_are_joined_into_the_answer_without_another_copy():
     body = b"x" * 10
-    pieces = GoogleMultipart().writer(Batch((GET,), layout={})).pieces(Subresponse(GET, 200, {}, body))
+    pieces = GoogleMultipart().writer(Batch((GET,), layout=Layout({}))).pieces(Subresponse(GET, 200, {}, body))
     assert any(piece is body for piece in pieces)
 
 

@@ -1,0 +1,81 @@
+"""How answers are written as `multipart/mixed`: strictly, as all clients read it.
+
+CRLF everywhere, nothing before the first part or behind the last, and the boundary unquoted and at the end of its type.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from django_batch.core.messages import Subresponse
+from django_batch.dialects.base import Writer
+from django_batch.dialects.http import answer_head
+from django_batch.dialects.mime import MULTIPART
+from django_batch.errors import BatchError
+
+_PART_HEAD = "\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a batch has to be answered with: the status and the headers of the whole, and the Content-IDs of its parts.
+
+    `content_ids` are by the id of the sub-request.
+    """
+
+    content_ids: Mapping[str, str]
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def new_boundary(kind: str) -> str:
+    """One that is known to nobody before it is sent, so that no body can hold it."""
+    return f"{kind}_{uuid4()}"
+
+
+class PartsWriter(Writer):
+    """Writes one part for each answer."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.status = layout.status
+        self.headers = layout.headers
+        self._content_ids = layout.content_ids
+        boundary = new_boundary("batchresponse")
+        self._delimiter = f"--{boundary}"
+        self.content_type = f"{MULTIPART}; boundary={boundary}"
+
+    @abstractmethod
+    def error(self, error: BatchError, *, status: int) -> bytes:
+        """The JSON that tells of `error` in an answer."""
+
+    def write(self, subresponse: Subresponse) -> bytes:
+        return b"".join(self.pieces(subresponse))
+
+    def end(self) -> bytes:
+        return f"{self._delimiter}--\r\n".encode()
+
+    def whole(self, subresponses: Iterable[Subresponse]) -> bytes:
+        """The whole answer, joined of the bodies themselves: none is held twice on the way."""
+        pieces: list[bytes] = []
+        for subresponse in subresponses:
+            pieces += self.pieces(subresponse)
+        return b"".join([*pieces, self.end()])
+
+    def pieces(self, subresponse: Subresponse) -> Sequence[bytes]:
+        """What `write` gives, with the body as it is."""
+        return self.part(subresponse, self._delimiter)
+
+    def part(self, subresponse: Subresponse, delimiter: str) -> tuple[bytes, ...]:
+        """One part: an answer, in the form that all clients read."""
+        subrequest, headers, body = subresponse.subrequest, subresponse.headers, subresponse.body
+        if subresponse.error:
+            headers = {**headers, "Content-Type": "application/json"}
+            body = self.error(subresponse.error, status=subresponse.status)
+        length = headers.get("Content-Length", "0") if subrequest.method == "HEAD" and not body else str(len(body))
+        content_id = self._content_ids.get(subrequest.id)
+        known_as = f"Content-ID: {content_id}\r\n" if content_id else ""
+        head = f"{delimiter}{_PART_HEAD}{known_as}\r\n{answer_head(subresponse.status, headers, length=length)}"
+        return head.encode("latin-1", "replace"), body, b"\r\n"
