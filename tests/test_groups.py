@@ -157,6 +157,18 @@ def test_failing_member_leaves_nothing_of_its_group_and_no_harm(server, then):
     assert committed(server) == ["single0", "single1", "single2", "next"]
 
 
+@pytest.mark.parametrize("then", ["refuse", "swallow", "commit", "lose"])
+def test_group_of_another_dialect_is_all_or_nothing_too(server, then):
+    thens = ["nothing", then, "nothing"]
+    urls = [f"{server}/entries/e{place}/?then={each}" for place, each in enumerate(thens)]
+    members = [{"id": url, "method": "post", "url": url, "atomicityGroup": "g"} for url in urls]
+    single = {"id": "single", "method": "post", "url": f"{server}/entries/single/"}
+    content = {"requests": [*members, single]}
+    response = BatchClient().post("/bank/$batch", content, format="json")
+    assert [each["status"] for each in response.json()["responses"]] == [424, int(FAILURES[then][:3]), 424, 201]
+    assert committed(server) == ["single"]
+
+
 @given(st.data())
 def test_entries_of_a_group_are_there_if_and_only_if_all_its_members_succeeded(server, data):
     thens = [*FAILURES, *FAILURES_OF[server], *["nothing", "hook", "savepoint_conflict", "redirect"] * 8]

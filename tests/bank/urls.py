@@ -3,6 +3,7 @@
 from django.db import transaction
 from django.urls import include, path
 
+from django_batch.dialects.odata import ODataJSON
 from django_batch.execution.threads import ThreadExecutor
 from django_batch.views import BatchView
 from example_project.urls import urlpatterns as site
@@ -23,4 +24,9 @@ bank = [
 
 side_by_side = BatchView.as_view(executor=ThreadExecutor, parallel_writes=True)
 
-urlpatterns = [*site, path("bank/batch/", side_by_side), path("bank/<slug:alias>/", include(bank))]
+urlpatterns = [
+    *site,
+    path("bank/batch/", side_by_side),
+    path("bank/$batch", BatchView.as_view(dialect=ODataJSON)),
+    path("bank/<slug:alias>/", include(bank)),
+]
