@@ -1,6 +1,15 @@
-"""The bookshop under the URLs that clients of other protocols build by themselves: none of them ends with a slash."""
+"""The bookshop under the URLs that clients of other batch protocols build by themselves.
 
-from django.urls import URLPattern, include, path, register_converter
+What is under them asks nobody who they are: these clients would send tokens that the bookshop does not know.
+"""
+
+from typing import Any
+
+from django.urls import URLPattern, include, path, re_path, register_converter
+
+from django_batch.dialects.multipart import GoogleMultipart
+from django_batch.dialects.odata import ODataJSON
+from django_batch.views import BatchView
 
 from .bookshop.views.items import ContactViewSet
 from .bookshop.views.odata import ODataItems, ODataV2Items
@@ -34,21 +43,35 @@ register_converter(Key, "key")
 register_converter(Quoted, "quoted")
 
 ALL = {"get": "list", "post": "create"}
-ONE = {"get": "retrieve", "put": "update", "patch": "partial_update", "merge": "partial_update", "delete": "destroy"}
+ONE = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
 
 
-def service(view: type[ODataItems]) -> list[URLPattern]:
-    """An OData service with one entity set."""
+def batches(route: str, dialect: Any, **options: Any) -> URLPattern:
+    """A batch view, for anybody. `route` is a regular expression; a slash may follow, as some clients add one."""
+    return re_path(rf"^{route}/?$", BatchView.as_view(dialect=dialect, authentication_classes=[], **options))
+
+
+def service(view: type[ODataItems], dialect: Any, **options: Any) -> list[URLPattern]:
+    """An OData service with one entity set, and its batches."""
     return [
+        batches(r"\$batch", dialect, **options),
         path("Items", view.as_view(ALL)),
         path("Items(<key:pk>)", view.as_view(ONE)),
     ]
 
 
+odata = [ODataJSON]
+# A leading slash is that of the service, as in Microsoft Graph, but for the rest of the API.
+graph = ODataJSON(service_root="/v1.0/", host_relative=("/api/",), max_requests=20)
+
 urlpatterns = [
-    path("api/odata/v4/", include(service(ODataItems))),
-    path("api/odata/v2/", include(service(ODataV2Items))),
-    path("users/<int:pk>", ContactViewSet.as_view(ONE)),
+    re_path(r"^batch(?:/\w+/v\d+)?$", BatchView.as_view(dialect=GoogleMultipart, authentication_classes=[])),
+    path("api/odata/v4/", include(service(ODataItems, odata))),
+    path("api/data/v9.2/", include(service(ODataItems, odata))),  # where Dataverse has its service
+    path("api/odata/v2/", include(service(ODataV2Items, odata))),
+    batches(r"v1\.0/\$batch", graph),
+    path("v1.0/users/<int:pk>", ContactViewSet.as_view(ONE)),
+    batches(r"\$batch", [graph]),
     path("items", Entities.as_view()),
     path("items(PartitionKey='<quoted:partition_key>',RowKey='<quoted:row_key>')", EntityByKeys.as_view()),
 ]

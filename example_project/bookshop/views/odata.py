@@ -50,11 +50,10 @@ class ODataItems(ItemViewSet):
 
 
 class ODataV2Items(ODataItems):
-    """As OData V2 shows them: what was changed is not sent back, and MERGE is what PATCH is called."""
+    """As OData V2 shows them: what was changed is not sent back."""
 
     renderer_classes = [V2Renderer]
     pagination_class = V2Pagination
-    http_method_names = [*ODataItems.http_method_names, "merge"]
 
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         super().update(request, *args, **kwargs)
