@@ -82,12 +82,22 @@ def test_sdist_holds_the_package_and_what_builds_it(built: Built, package: set[s
     assert {name for name in names if not name.startswith("django_batch.egg-info/")} == package | beside
 
 
-def test_installed_wheel_imports_and_is_typed(built: Built, tmp_path: Path) -> None:
+IMPORT_ALL = """
+import importlib, pathlib, pkgutil
+import django, django_batch
+from django.conf import settings
+
+needed = ["django.contrib.auth", "django.contrib.contenttypes", "rest_framework"]
+settings.configure(INSTALLED_APPS=[*needed, "django_batch"])
+django.setup()
+for module in pkgutil.walk_packages(django_batch.__path__, "django_batch."):
+    importlib.import_module(module.name)
+print(django_batch.__version__, (pathlib.Path(django_batch.__file__).parent / "py.typed").is_file())
+"""
+
+
+def test_installed_wheel_imports_whole_and_is_typed(built: Built, tmp_path: Path) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"
     run(python, "-m", "pip", "install", "--quiet", built.wheel, cwd=tmp_path)
-    script = (
-        "import django_batch, pathlib;"
-        "print(django_batch.__version__, (pathlib.Path(django_batch.__file__).parent / 'py.typed').is_file())"
-    )
-    assert run(python, "-I", "-c", script, cwd=tmp_path) == f"{django_batch.__version__} True\n"
+    assert run(python, "-I", "-c", IMPORT_ALL, cwd=tmp_path) == f"{django_batch.__version__} True\n"
