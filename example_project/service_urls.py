@@ -7,7 +7,7 @@ from typing import Any
 
 from django.urls import URLPattern, include, path, re_path, register_converter
 
-from django_batch.dialects.multipart import GoogleMultipart
+from django_batch.dialects.multipart import GoogleMultipart, ODataMultipart
 from django_batch.dialects.odata import ODataJSON
 from django_batch.views import BatchView
 
@@ -60,7 +60,7 @@ def service(view: type[ODataItems], dialect: Any, **options: Any) -> list[URLPat
     ]
 
 
-odata = [ODataJSON]
+odata = [ODataJSON, ODataMultipart]
 # A leading slash is that of the service, as in Microsoft Graph, but for the rest of the API.
 graph = ODataJSON(service_root="/v1.0/", host_relative=("/api/",), max_requests=20)
 
@@ -68,10 +68,10 @@ urlpatterns = [
     re_path(r"^batch(?:/\w+/v\d+)?$", BatchView.as_view(dialect=GoogleMultipart, authentication_classes=[])),
     path("api/odata/v4/", include(service(ODataItems, odata))),
     path("api/data/v9.2/", include(service(ODataItems, odata))),  # where Dataverse has its service
-    path("api/odata/v2/", include(service(ODataV2Items, odata))),
+    path("api/odata/v2/", include(service(ODataV2Items, ODataMultipart(status=202)))),
     batches(r"v1\.0/\$batch", graph),
     path("v1.0/users/<int:pk>", ContactViewSet.as_view(ONE)),
-    batches(r"\$batch", [graph]),
+    batches(r"\$batch", [graph, ODataMultipart]),
     path("items", Entities.as_view()),
     path("items(PartitionKey='<quoted:partition_key>',RowKey='<quoted:row_key>')", EntityByKeys.as_view()),
 ]

@@ -29,7 +29,7 @@ class EntityByKeys(APIView):
 
     def get(self, request: Request, partition_key: str, row_key: str) -> Response:
         entity = get_object_or_404(Entity, partition_key=partition_key, row_key=row_key)
-        return Response(entity.properties, headers={"ETag": entity.etag})
+        return Response({"odata.etag": entity.etag, **entity.properties}, headers={"ETag": entity.etag})
 
     def put(self, request: Request, partition_key: str, row_key: str) -> Response:
         return stored(found_or_new(partition_key, row_key), received(request))
