@@ -1,0 +1,96 @@
+"""Multipart messages of real clients, sent to the bookshop byte for byte: each request in them has its answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from django.urls import path
+
+from django_batch.dialects.multipart import GoogleMultipart, ODataMultipart
+from django_batch.views import BatchView
+from example_project.urls import urlpatterns as bookshop_urls
+from tests.markdown import ROOT
+from tests.parts import answers, statuses
+
+pytestmark = [pytest.mark.django_db(transaction=True, databases="__all__"), pytest.mark.urls(__name__)]
+
+WIRE = ROOT / "tests/wire"
+# What was sent -> the status of the response, and those of the answers in it, those of a change set in a list. What is
+# none of the bookshop's is not found.
+ANSWERED = {
+    "google/azure_storage_blob_delete": (202, [404, 404]),
+    "google/azure_storage_blob_js": (202, [404, 404]),
+    "google/azure_storage_blob_tier": (202, [404, 404]),
+    "google/batchelor": (200, [200, 201, 404]),
+    "google/google_api_client_java": (200, [200, 201, 404, 400, 204]),
+    "google/google_api_python_client_raw": (200, [200, 201]),
+    "google/google_api_python_client_service": (200, [200, 200, 201, 404, 400, 200, 204]),
+    "google/google_cloud_storage": (200, [404, 404, 404]),
+    "google/googleapis_batcher": (200, [200, 201, 404]),
+    "odata_multipart/azure_data_tables_failing": (202, [400]),
+    "odata_multipart/azure_data_tables_js": (202, [[204, 204, 204, 204]]),
+    "odata_multipart/azure_data_tables_transaction": (202, [[204, 204, 204]]),
+    "odata_multipart/azure_data_tables_update_delete": (202, [[204, 204, 204]]),
+    "odata_multipart/dataverse": (200, [200, [201, 200, 201], 204]),
+    "odata_multipart/dynamics_web_api_mixed": (200, [[201], 200]),
+    "odata_multipart/dynamics_web_api_no_change_set": (200, [201, 200]),
+    "odata_multipart/dynamics_web_api_references": (200, [[201, 200]]),
+    "odata_multipart/kendo": (200, [[200], [204], [201]]),
+    "odata_multipart/o_js_change_set": (200, [[201, 201]]),
+    "odata_multipart/o_js_gets": (200, [200, 404]),
+    "odata_multipart/o_js_mixed": (200, [[201, 200], 200]),
+    "odata_multipart/odata_batch": (202, [[200, 201, 204]]),
+    "odata_multipart/odata_batch_two_sets": (202, [400]),
+    "odata_multipart/odata_client_v2": (202, [200, [201], [204]]),
+    "odata_multipart/odata_client_v4": (200, [200, [201], 404]),
+    "odata_multipart/odatapy": (200, [200, [201, 200], 404]),
+    "odata_multipart/office365_sharepoint": (200, [404, 404]),
+    "odata_multipart/pnp_sp": (200, [404, 404, 404, 404]),
+    "odata_multipart/pyodata_failing": (202, [400]),
+    "odata_multipart/pyodata_mixed": (202, [200, [201, 204], 200]),
+    "odata_multipart/pyodata_query": (202, [200, 404]),
+    "odata_multipart/sap_cloud_sdk_v2": (202, [200, [201, 204, 204], 200]),
+    "odata_multipart/sap_cloud_sdk_v2_absolute": (202, [200, [201, 204, 204], 200]),
+    "odata_multipart/sap_cloud_sdk_v4": (200, [200, [201, 200, 204], 200]),
+    "odata_multipart/sap_cloud_sdk_v4_failing": (200, [400]),
+    "odata_multipart/sap_odata_library": (202, [200, [201, 204]]),
+    "odata_multipart/syncfusion": (200, [[201, 200, 204]]),
+    "odata_multipart/ui5_group": (200, [[201, 200], 200, 200]),
+    "odata_multipart/ui5_single_change": (200, [[201], 200]),
+}
+
+# The URLs of other services than the bookshop has.
+urlpatterns = [
+    path("batch/google", BatchView.as_view(dialect=GoogleMultipart)),
+    *(path(url, BatchView.as_view(dialect=GoogleMultipart(id_prefix=""))) for url in ("", "covers")),
+    path("sites/shop/_api/$batch", BatchView.as_view(dialect=ODataMultipart(flat=True))),
+    *bookshop_urls,
+]
+
+
+def captured(file: Path) -> tuple[str, dict[str, str], bytes]:
+    """The URL, the headers and the body of the request in `file`."""
+    head, _, body = file.read_bytes().partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    fields = (line.partition(":") for line in lines)
+    return first.split()[1], {name.title(): value.strip() for name, _, value in fields}, body
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_message_of_a_real_client_is_answered(name, bookshop):
+    url, headers, body = captured(WIRE / f"{name}.http")
+    response = Client(headers=headers).post(url, body, content_type=headers["Content-Type"])
+    found = answers(response.content, response.headers["Content-Type"])
+    assert (response.status_code, statuses(found)) == ANSWERED[name]
+
+
+def test_every_message_is_described():
+    described = (WIRE / "README.md").read_text()
+    assert [file for file in WIRE.rglob("*.http") if f"`{file.stem}`" not in described] == []
+
+
+def test_every_multipart_message_is_answered():
+    files = [file for folder in ("google", "odata_multipart") for file in (WIRE / folder).glob("*.http")]
+    assert {f"{file.parent.name}/{file.stem}" for file in files} == set(ANSWERED)
