@@ -1,0 +1,243 @@
+"""One operation of Facebook's batches: from its JSON text to a `Subrequest`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from urllib.parse import quote_plus, urlencode
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.json import Decoder
+
+from django_batch.core.media_types import is_json, media_type_of
+from django_batch.core.messages import Reference, Subrequest
+from django_batch.core.paths import local_path
+from django_batch.core.references import masked
+from django_batch.dialects.bodies import is_json_text
+from django_batch.dialects.facebook_references import (
+    Pieces,
+    as_segment,
+    as_text,
+    in_body,
+    in_url,
+    is_reference,
+    pieces_of_form,
+    pieces_of_json,
+    pieces_of_text,
+)
+from django_batch.dialects.forms import FileParts
+from django_batch.dialects.json import read
+from django_batch.errors import BatchError, Malformed, UnknownDependency
+
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
+_ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
+_TOKEN_IN_QUERY, _TOKEN_IN_FORM = re.compile(r"[?&]access_token="), re.compile(rb"(^|&)access_token=")
+_MAX_HEADERS = 100  # of one operation, as of one request on most servers
+Content = tuple[str, bytes, tuple[Reference, ...]]  # content type, body, and its references
+
+
+class _Header(Struct):
+    name: str
+    value: str
+
+
+class _Operation(Struct):
+    """The members of an operation. Whatever else clients put there means nothing here."""
+
+    relative_url: str
+    method: str = "GET"
+    name: str | None = None
+    headers: list[_Header | str] | dict[str, str] | None = None
+    body: Raw | UnsetType = UNSET
+    depends_on: str | list[str] | None = None
+    omit_response_on_success: bool | None = None
+    attached_files: str | list[str] | dict[str, str] | None = None
+    attachedFiles: str | list[str] | dict[str, str] | None = None  # noqa: N815  # as an SDK misspells it
+    access_token: str | None = None
+
+
+class _Named(Struct):
+    name: Raw | UnsetType = UNSET
+
+
+_operation = Decoder(_Operation)
+_named = Decoder(_Named)
+_string = Decoder(str)
+_members = Decoder(dict[str, Raw])
+
+
+class OperationReader:
+    """Reads the operations of one batch, whose ids are their positions.
+
+    `base` is the URL of the batch, `root` the path that relative URLs go on from, `access_token` that of all operations
+    which have none of their own.
+    """
+
+    def __init__(self, *, base: str, root: str, access_token: str, parts: FileParts) -> None:
+        self._base = base
+        self._root = root
+        self._access_token = access_token
+        self._parts = parts
+        self._ids: dict[str, list[str]] = {}  # name -> the ids of the operations of that name
+        self._omits: dict[str, bool] = {}  # of those that say so themselves
+
+    def read(self, raw: Raw, position: int, pointer: str) -> Subrequest:
+        """The sub-request of an operation, which depends on names until it is `tied`. Raises `Malformed`."""
+        id_ = str(position)
+        if name := _name(raw):
+            self._ids.setdefault(name, []).append(id_)
+        operation = read(raw, _operation, pointer=pointer)
+        if operation.omit_response_on_success is not None:
+            self._omits[id_] = operation.omit_response_on_success
+        headers = dict(_headers(operation, pointer))
+        named = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+        content_type, body, in_content = _content(operation, named, pointer)
+        path, in_path = self._path(operation, body, pointer)
+        references = (*in_path, *in_content)
+        depends_on = operation.depends_on or []
+        names = [depends_on] if isinstance(depends_on, str) else depends_on
+        return Subrequest(
+            id_,
+            operation.method.upper() if operation.method.isascii() else operation.method,
+            path,
+            tuple((headers if named or not content_type else {**headers, "Content-Type": content_type}).items()),
+            body,
+            tuple(dict.fromkeys([*names, *(reference.id for reference in references)])),
+            pointer=pointer,
+            references=references,
+            files=self._parts.take(_files(operation), pointer=f"{pointer}/attached_files"),
+        )
+
+    def _path(self, operation: _Operation, body: bytes, pointer: str) -> tuple[str, tuple[Reference, ...]]:
+        """The path of an operation. One with references is checked as far as it is known, and again when filled in."""
+        url = operation.relative_url
+        is_filled_first = url.startswith("{result=")  # with a URL, or with what follows the root
+        prefix = "" if is_filled_first or _ABSOLUTE.match(url) else self._root
+        url = url.removeprefix("/") if prefix else url
+        token = self._token(operation, body)
+        write = partial(_first_of_url, self._root, token if is_reference(url) else "")
+        try:
+            references = tuple(in_url(url, shift=len(prefix), write_first=write if is_filled_first else as_segment))
+            path = prefix + url if is_reference(url) else _with_token(prefix + url, token)
+            known = masked(path, references) if references else path
+            checked = local_path(known, base=self._base) if known else ""
+        except (Malformed, ValueError) as error:
+            detail = error.detail if isinstance(error, Malformed) else f"Here {error}."
+            raise Malformed(detail, pointer=f"{pointer}/relative_url") from None
+        return checked if known == path else path, references
+
+    def _token(self, operation: _Operation, body: bytes) -> str:
+        """The access token that has to be added: an operation may have its own, in its query or its form."""
+        has_its_own = _TOKEN_IN_QUERY.search(operation.relative_url) or _TOKEN_IN_FORM.search(body)
+        return "" if has_its_own else operation.access_token or self._access_token
+
+    def tied(self, subrequest: Subrequest, faults: list[BatchError]) -> Subrequest:
+        """`subrequest` with the ids of the operations that it names, once all of them have been read."""
+        ids: dict[str, str] = {}
+        for name in subrequest.depends_on:
+            found = self._ids.get(name, [])
+            if len(found) == 1:
+                ids[name] = found[0]
+                continue
+            number = f"the name of {len(found)} operations" if found else "no name of an operation"
+            pointer = f"{subrequest.pointer}/depends_on"
+            faults.append(UnknownDependency(f"{name!r} is {number} of this batch.", pointer=pointer))
+        references = (replace(each, id=ids[each.id]) for each in subrequest.references if each.id in ids)
+        return subrequest._replace(depends_on=tuple(ids.values()), references=tuple(references))
+
+    def omits(self, subrequest: Subrequest, *, referred: bool) -> bool:
+        """Whether a success of `subrequest` is left out, by what it says, or because another has `referred` to it."""
+        return self._omits.get(subrequest.id, referred)
+
+
+def _name(raw: Raw) -> str:
+    """The name of an operation, though the rest of it may be wrong."""
+    try:
+        name = read(raw, _named, pointer="").name
+        return "" if name is UNSET else read(name, _string, pointer="")
+    except Malformed:
+        return ""
+
+
+def _headers(operation: _Operation, pointer: str) -> Iterator[tuple[str, str]]:
+    headers = operation.headers or {}
+    if len(headers) > _MAX_HEADERS:
+        raise Malformed(f"An operation has at most {_MAX_HEADERS} headers.", pointer=f"{pointer}/headers")
+    if isinstance(headers, dict):
+        yield from headers.items()
+        return
+    for header in headers:
+        if isinstance(header, str):
+            name, _, value = header.partition(":")
+            yield name.strip(), value.strip()
+        else:
+            yield header.name, header.value
+
+
+def _files(operation: _Operation) -> Mapping[str, str | list[str]]:
+    """Of each field the part that is sent in it. Where only parts are named, the field is called like its part."""
+    named = operation.attached_files or operation.attachedFiles or []
+    if isinstance(named, dict):
+        return {**named}
+    parts = named.split(",") if isinstance(named, str) else named
+    return {name.strip(): name.strip() for name in parts if name.strip()}
+
+
+def _content(operation: _Operation, named: str, pointer: str) -> Content:
+    """What an operation sends. A string is a form, unless its headers or its text say that it is JSON."""
+    text, is_object = _text(operation, f"{pointer}/body")
+    if not text:
+        return "", b"", ()
+    content_type = named or (JSON if is_object else FORM)
+    if has_files := bool(_files(operation)):
+        content_type = FORM
+    if has_files and is_object:
+        text = _form_of(text, pointer=f"{pointer}/body")
+    try:
+        return content_type, *in_body(_pieces(text, content_type))
+    except ValueError as error:
+        raise Malformed(f"Here {error}.", pointer=f"{pointer}/body") from None
+
+
+def _text(operation: _Operation, pointer: str) -> tuple[str, bool]:
+    """The body, and whether it is a JSON object, or a string in which there is one."""
+    body = b"" if operation.body is UNSET else bytes(operation.body)
+    if body.startswith((b"{", b"[")):
+        return body.decode(), True
+    if body.startswith(b'"'):
+        text = read(body, _string, pointer=pointer)
+        return text, text.startswith("{") and is_json_text(text.encode())
+    if body in (b"", b"null"):
+        return "", False
+    raise Malformed("The body of an operation is a string or an object.", pointer=pointer)
+
+
+def _pieces(text: str, content_type: str) -> Pieces:
+    if media_type_of(content_type) == FORM:
+        return pieces_of_form(text)
+    encoded = text.encode()
+    return pieces_of_json(encoded) if is_json(content_type) and is_json_text(encoded) else pieces_of_text(text)
+
+
+def _form_of(text: str, *, pointer: str) -> str:
+    """The members of a JSON object as an urlencoded form: strings as they are, all else as its JSON text."""
+    members: dict[str, Raw] = read(text.encode(), _members, pointer=pointer)
+    values = {name: bytes(value).decode() for name, value in members.items()}
+    return urlencode({name: json.loads(value) if value.startswith('"') else value for name, value in values.items()})
+
+
+def _first_of_url(root: str, token: str, found: object) -> str:
+    """What a URL begins with: another URL, or what follows the root."""
+    text = as_text(found)
+    if text.startswith("/") or _ABSOLUTE.match(text):
+        return _with_token(text, token)
+    if "/" in text:
+        raise ValueError("a value with a slash cannot stand in a path, unless it is a URL")
+    return _with_token(root + as_segment(found), token)
+
+
+def _with_token(url: str, token: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}access_token={quote_plus(token)}" if token else url
