@@ -145,6 +145,13 @@ class BodyTooLarge(BatchError):
     code = "body_too_large"
 
 
+class TimedOut(BatchError):
+    """A sub-request was cancelled, as the time of the batch was over."""
+
+    status = 504
+    code = "timed_out"
+
+
 # What was not done, or was undone (424: RFC 4918 §11.4), and why.
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import aclosing, closing
 from contextvars import copy_context
 
 from django.http import StreamingHttpResponse
@@ -53,6 +53,20 @@ def written(finished: Generator[Sequence[Subresponse], None, None], pieces: Piec
             yield ending
 
 
+async def awritten(
+    finished: AsyncGenerator[Sequence[Subresponse], None], pieces: Pieces
+) -> AsyncGenerator[bytes, None]:
+    """As `written`."""
+    async with aclosing(finished):
+        if opening := pieces.begin():
+            yield opening
+        async for subresponses in finished:
+            if piece := pieces.take(subresponses):
+                yield piece
+        if ending := pieces.end():
+            yield ending
+
+
 class Stream(Iterator[bytes]):
     """`pieces`, each made in the context in which this was made."""
 
@@ -73,14 +87,14 @@ class AsyncStream(AsyncIterator[bytes]):
 
     def __init__(self, pieces: AsyncGenerator[bytes, None]) -> None:
         self._pieces = pieces
-        self._context = copy_context()
+        self.context = copy_context()
 
     async def __anext__(self) -> bytes:
-        return await asyncio.create_task(self._next(), context=self._context)
+        return await asyncio.create_task(self._next(), context=self.context)
 
     async def aclose(self) -> None:
         """End what is in progress, and start nothing more."""
-        await settled(asyncio.create_task(self._end(), context=self._context))
+        await settled(asyncio.create_task(self._end(), context=self.context))
 
     async def _next(self) -> bytes:
         return await anext(self._pieces)
@@ -90,17 +104,27 @@ class AsyncStream(AsyncIterator[bytes]):
 
 
 class StreamedAnswer(StreamingHttpResponse):
-    """The answer that `writer` writes into `stream`, which ends with whoever reads it."""
+    """The answer that `writer` writes into `stream`."""
 
     def __init__(self, writer: Writer, stream: Stream | AsyncStream) -> None:
         headers = {**writer.headers, **_HEADERS}
         super().__init__(stream, status=writer.status, content_type=writer.content_type, headers=headers)
-        self._stream = stream
+
+
+class AsyncStreamedAnswer(StreamedAnswer):
+    """The same under ASGI. It ends with whoever reads it, or stops to."""
+
+    def __init__(self, writer: Writer, pieces: AsyncGenerator[bytes, None]) -> None:
+        self._stream = AsyncStream(pieces)
+        super().__init__(writer, self._stream)
+
+    def keep_context(self) -> None:
+        """Let what follows be done in the context of the caller."""
+        self._stream.context = copy_context()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             async for piece in super().__aiter__():
                 yield piece
         finally:  # on the loop: a response is closed on a thread, which what is in progress may be waiting for
-            if isinstance(self._stream, AsyncStream):
-                await self._stream.aclose()
+            await self._stream.aclose()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, transaction
@@ -21,6 +22,7 @@ from django_batch.core.run import Run
 from django_batch.dialects.base import Dialect, Envelope, Writer, choose
 from django_batch.envelopes import PARSERS, read_envelope
 from django_batch.errors import BatchError, NestedBatch
+from django_batch.execution.asynchronous import AsyncExecutor
 from django_batch.execution.base import Executor
 from django_batch.execution.conversation import Conversation
 from django_batch.execution.cookies import set_cookies
@@ -29,7 +31,7 @@ from django_batch.execution.exchange import Exchange
 from django_batch.execution.loops import on_thread
 from django_batch.execution.steps import Steps
 from django_batch.signals import group_retried
-from django_batch.streaming import AsyncStream, Pieces, Stream, StreamedAnswer, written
+from django_batch.streaming import AsyncStreamedAnswer, Pieces, Stream, StreamedAnswer, awritten, written
 
 
 class BatchView(APIView):
@@ -81,7 +83,7 @@ class BatchView(APIView):
         """The answer, of which each part is sent when it is there. No cookie can follow the headers."""
         finished = exchange.finished(self.get_executor(), max_workers=self.max_workers)
         stream = Stream(written(finished, Pieces(writer, exchange.batch)))
-        return StreamedAnswer(writer, AsyncStream(on_thread(stream)) if self.is_asgi else stream)
+        return AsyncStreamedAnswer(writer, on_thread(stream)) if self.is_asgi else StreamedAnswer(writer, stream)
 
     @property
     def is_asgi(self) -> bool:
@@ -91,8 +93,8 @@ class BatchView(APIView):
     def get_exchange(self, request: HttpRequest, batch: Batch, *, streamed: bool = False) -> Exchange:
         """What is to be done for `batch`. `request` is the one that carries it, `streamed` whether its answers are sent
         as they come. Raises a `BatchError` for a batch that cannot be run as it is."""
-        over = Deadline(self.timeout).over
-        run = Run(plan(batch, parallel_writes=self.parallel_writes), streamed=streamed, over=over)
+        deadline = Deadline(self.timeout)
+        run = Run(plan(batch, parallel_writes=self.parallel_writes), streamed=streamed, over=deadline.over)
         conversation = Conversation(
             request,
             allowed_headers=self.allowed_headers,
@@ -107,7 +109,7 @@ class BatchView(APIView):
             retries=self.atomic_retries,
             retried=partial(group_retried.send_robust, type(self), request=request),
             max_size=self.max_size,
-            over=over,
+            deadline=deadline,
         )
         return Exchange(request, run, steps, sender=type(self))
 
@@ -147,6 +149,42 @@ class BatchView(APIView):
             return super().handle_exception(exc)
         dialect = self.get_dialect()
         return HttpResponse(dialect.write_error(exc), status=exc.status, content_type=dialect.error_content_type)
+
+
+class AsyncBatchView(BatchView):
+    """`BatchView` on the loop of an ASGI server, where async views wait together. Under WSGI it is a `BatchView`."""
+
+    view_is_async = True
+    _awaited: tuple[HttpResponse, Writer, Exchange] | None = None
+
+    async def dispatch(  # type: ignore[override]  # as Django's views do where they are async
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """All that may refuse the batch is done on the thread of the request, as by `BatchView`; then it is run."""
+        response = await sync_to_async(super().dispatch)(request, *args, **kwargs)
+        if isinstance(response, AsyncStreamedAnswer):
+            response.keep_context()
+        elif self._awaited:
+            whole, writer, exchange = self._awaited
+            subresponses = await exchange.aanswers(AsyncExecutor(), max_workers=self.max_workers)
+            whole.content = writer.whole(subresponses)
+            set_cookies(whole, subresponses)
+        return response
+
+    def answer(self, writer: Writer, exchange: Exchange) -> HttpResponseBase:
+        """The answer, yet without its content."""
+        if not self.is_asgi:
+            return super().answer(writer, exchange)
+        response = HttpResponse(status=writer.status, content_type=writer.content_type, headers=writer.headers)
+        self._awaited = response, writer, exchange
+        return response
+
+    def stream(self, writer: Writer, exchange: Exchange) -> HttpResponseBase:
+        """The answer, of which each part is sent when it is there."""
+        if not self.is_asgi:
+            return super().stream(writer, exchange)
+        finished = exchange.afinished(AsyncExecutor(), max_workers=self.max_workers)
+        return AsyncStreamedAnswer(writer, awritten(finished, Pieces(writer, exchange.batch)))
 
 
 def run_batch(request: HttpRequest | Request, batch: Batch, **options: Any) -> list[Subresponse]:

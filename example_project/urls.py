@@ -4,11 +4,14 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from django.views.generic import TemplateView
 
+from django_batch.views import AsyncBatchView
+
 from .bookshop.views.accounts import profile
 
 urlpatterns = [
     path("", TemplateView.as_view(template_name="bookshop/home.html"), name="home"),
     path("batch/", include("django_batch.urls")),
+    path("async/batch/", AsyncBatchView.as_view(), name="async-batch"),
     path("api/", include("example_project.bookshop.urls")),
     path("accounts/login/", LoginView.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),

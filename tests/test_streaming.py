@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from functools import partial
 from threading import Event
 
 import pytest
 from asgiref.sync import async_to_sync
-from asgiref.testing import ApplicationCommunicator
-from django.core.asgi import get_asgi_application
 from django.db import connection, connections
 from django.http import HttpResponse, JsonResponse
 from django.test import Client
@@ -19,11 +18,15 @@ from django.views.decorators.csrf import csrf_exempt
 
 from django_batch import signals
 from django_batch.core.messages import Subresponse
+from django_batch.dialects.base import Writer
 from django_batch.dialects.native import NativeDialect
 from django_batch.dialects.writers import NativeWriter
-from django_batch.views import BatchView
+from django_batch.execution.pool import SIZE, pool
+from django_batch.views import AsyncBatchView, BatchView
 from example_project.bookshop.models import Order
+from tests import asgi
 from tests.bank.batches import fates
+from tests.file_databases import in_files
 
 LINES = "application/jsonl"
 DONE = {"done": True, "responses": 3, "failed": 1}
@@ -70,12 +73,29 @@ class InOrder(NativeDialect):
         return writer
 
 
+class Bare(Writer):
+    """Writes statuses, with nothing before and behind them."""
+
+    streamed = True
+
+    def write(self, subresponse):
+        return b"%d" % subresponse.status
+
+
+class BareDialect(NativeDialect):
+    def writer(self, batch):
+        return Bare()
+
+
 urlpatterns = [
     path("called/<name>/", called),
     path("called/<name>/<int:status>/", called),
     path("wait/", wait),
     path("language/", language),
     path("in-order/", BatchView.as_view(dialect=InOrder)),
+    path("async-in-order/", AsyncBatchView.as_view(dialect=InOrder)),
+    path("bare/", BatchView.as_view(dialect=BareDialect)),
+    path("async-bare/", AsyncBatchView.as_view(dialect=BareDialect)),
     path("", include("example_project.urls")),
 ]
 
@@ -173,6 +193,55 @@ def test_writer_that_wants_request_order_is_given_each_answer_in_its_turn():
     assert calls == ["b", "c", "a"]
     answers = json.loads(b'{"responses":[' + piece + b"".join(pieces))["responses"]
     assert [answer["body"] for answer in answers] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("url", ["/bare/", "/async-bare/"])
+def test_no_piece_is_empty(bookshop, url):
+    content = json.dumps([{"path": "/called/a/", "depends_on": "1"}, {"path": "/called/b/201/"}]).encode()
+    assert list(send(content, url).streaming_content) == [b"200201"]
+    received = served(content, path=url)
+    assert [event.get("body") for event in received if event.get("more_body")] == [b"200201"]
+
+
+@pytest.mark.parametrize("url", ["/in-order/", "/async-in-order/"])
+def test_writer_that_wants_request_order_is_given_it_by_asgi(bookshop, url):
+    content = json.dumps([{"path": "/called/a/", "depends_on": "1"}, {"path": "/called/b/"}]).encode()
+    answers = json.loads(b"".join(event.get("body", b"") for event in served(content, path=url)))["responses"]
+    assert [each["body"] for each in answers] == ["a", "b"]
+
+
+THREADS = "django_batch.execution.threads.ThreadExecutor"
+
+
+def test_answers_are_sent_while_another_step_is_in_progress(bookshop, templates, tmp_path, settings):
+    settings.BATCH = {"EXECUTOR": THREADS, "MAX_WORKERS": 2}
+    with in_files(templates, tmp_path):
+        pieces = iter(send(requests("/wait/", *["/called/a/"] * 40, parallel=True)).streaming_content)
+        before = [json.loads(next(pieces))["id"] for _ in range(40)]
+        assert "0" not in before
+        go_on.set()
+        assert b'"id":"0"' in b"".join(pieces)
+
+
+def test_threads_do_not_run_ahead_of_a_slow_client(bookshop, templates, tmp_path, settings):
+    settings.BATCH = {"EXECUTOR": THREADS, "MAX_REQUESTS": 1000}
+    with in_files(templates, tmp_path):
+        response = send(requests(*["/called/a/"] * 500, parallel=True))
+        pieces = iter(response.streaming_content)
+        assert all(next(pieces) for _ in range(10))
+        response.close()
+    assert len(calls) < 100
+
+
+def test_streamed_batch_ends_though_the_pool_is_exhausted(bookshop, templates, tmp_path, settings):
+    settings.BATCH = {"EXECUTOR": THREADS}
+    taken = [pool.take() for _ in range(SIZE)]
+    try:
+        with in_files(templates, tmp_path):
+            assert len(values(send(requests(*["/called/a/"] * 5, parallel=True)))) == 6
+    finally:
+        for _ in range(taken.count(True)):
+            pool._free.release()
 
 
 def test_dry_run_is_streamed_and_rolled_back(bookshop):
@@ -286,27 +355,11 @@ def test_dry_run_whose_client_goes_away_is_rolled_back(bookshop, heard):
 # Under ASGI
 
 
-async def events(content: bytes, leave_after: int = 0) -> AsyncIterator[dict[str, object]]:
-    """What an ASGI server is told to send; after so many bodies, its client is gone."""
-    headers = [(b"host", b"testserver"), (b"content-type", b"application/json"), (b"accept", LINES.encode())]
-    scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": "/batch/", "headers": headers}
-    server = ApplicationCommunicator(get_asgi_application(), {**scope, "query_string": b""})
-    await server.send_input({"type": "http.request", "body": content})
-    bodies = 0
-    while True:
-        event = await server.receive_output(SECONDS)
-        yield event
-        bodies += "body" in event
-        if bodies and not event.get("more_body"):
-            break
-        if bodies and bodies == leave_after:
-            await server.send_input({"type": "http.disconnect"})
-            break
-    await server.wait(SECONDS)
+events = partial(asgi.events, headers={"Accept": LINES})
 
 
 @async_to_sync
-async def served(content: bytes, **options: int) -> list[dict[str, object]]:
+async def served(content: bytes, **options: object) -> list[dict[str, object]]:
     return [event async for event in events(content, **options)]
 
 

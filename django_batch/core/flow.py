@@ -2,13 +2,13 @@
 
 A flow yields a sub-request and is sent its subresponse, or thrown the `BatchError` that refused it. A group's flow
 then yields its verdict and is sent what went wrong while that was carried out. It returns the step's subresponses.
-`drive` pushes a flow to its end; an asynchronous driver pushes the same generator.
+`drive` pushes a flow to its end, and `adrive` the same generator on a loop.
 """
 
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from enum import Enum, auto
 from typing import cast
 
@@ -40,6 +40,22 @@ def drive(flow: Flow, perform: Callable[[Effect], Subresponse | Errors]) -> tupl
         while True:
             try:
                 outcome = perform(effect)
+            except BatchError as error:
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(outcome)
+    except StopIteration as end:
+        subresponses: tuple[Subresponse, ...] = end.value
+        return subresponses
+
+
+async def adrive(flow: Flow, perform: Callable[[Effect], Awaitable[Subresponse | Errors]]) -> tuple[Subresponse, ...]:
+    """As `drive`, with a `perform` that is awaited."""
+    try:
+        effect = next(flow)
+        while True:
+            try:
+                outcome = await perform(effect)
             except BatchError as error:
                 effect = flow.throw(error)
             else:

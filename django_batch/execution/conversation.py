@@ -5,6 +5,7 @@ A group talks in a branch of the conversation. If it is rolled back, all that wa
 
 from __future__ import annotations
 
+from asyncio import CancelledError, Task, current_task
 from collections.abc import Collection
 from contextvars import Context, copy_context
 from copy import copy
@@ -12,7 +13,9 @@ from dataclasses import dataclass
 from http.cookies import Morsel
 from threading import RLock
 from time import perf_counter
+from typing import cast
 
+from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.cache import caches
 from django.core.handlers.exception import response_for_exception
@@ -21,13 +24,13 @@ from django.http import HttpRequest, HttpResponseBase
 from django_batch.core.flow import Effect
 from django_batch.core.messages import Subrequest, Subresponse
 from django_batch.core.paths import local_path
-from django_batch.errors import BodyTooLarge, Malformed
+from django_batch.errors import BatchError, BodyTooLarge, Malformed
 from django_batch.execution.cookies import Cookies, cookies_of
 from django_batch.execution.credentials import Credentials
 from django_batch.execution.csrf import CSRFToken, renew_secret, save_secret
-from django_batch.execution.handler import get_response
+from django_batch.execution.handler import aget_response, get_response, is_async
 from django_batch.execution.requests import SubrequestFactory
-from django_batch.execution.responses import body_of, close, headers_of, too_large
+from django_batch.execution.responses import aread, body_of, close, headers_of, too_large
 from django_batch.execution.sessions import forget_cached, renew_session, save_session
 
 
@@ -76,6 +79,29 @@ class Conversation:
         Raises a `BatchError` if `subrequest` may not be sent.
         """
         return (context or copy_context()).run(self._answer, subrequest)
+
+    async def aanswer(self, subrequest: Subrequest) -> Subresponse:
+        """As `answer`, through the async chain. The task that it is done in is to have a context of its own."""
+        start = perf_counter()
+        request = self._request(subrequest)
+        try:
+            response = await aget_response(request)
+        except CancelledError as error:
+            if cast("Task[object]", current_task()).cancelling():
+                raise
+            # by the view, of what it had begun itself: no handler looks for what is no Exception
+            response = await sync_to_async(response_for_exception)(request, error)  # type: ignore[arg-type]
+        if not response.streaming:
+            return self._take(request, response, start)
+        await aread(response, limit=self._room.left)
+        return await sync_to_async(self._take)(request, response, start)
+
+    def is_async(self, subrequest: Subrequest) -> bool:
+        """Whether the view of `subrequest` is async, as far as its path tells."""
+        try:
+            return is_async(self._factory.path_info(subrequest))
+        except BatchError:
+            return False
 
     def perform(self, effect: Effect) -> Subresponse:
         """Answer a sub-request that is in no group, whose flow has no verdict."""

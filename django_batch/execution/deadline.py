@@ -9,7 +9,7 @@ from time import monotonic
 class Deadline:
     """The moment `seconds` from now, or none. `clock` counts seconds."""
 
-    def __init__(self, seconds: float | None, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, seconds: float | None = None, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._end = None if seconds is None else clock() + seconds
 

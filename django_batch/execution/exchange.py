@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, aclosing, closing
 from time import perf_counter
 
+from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
 from django_batch.core.messages import Subresponse
 from django_batch.core.run import Run
+from django_batch.execution.asynchronous import AsyncExecutor, AsyncFinished
 from django_batch.execution.base import Executor, Finished
+from django_batch.execution.loops import on_thread, settled
+from django_batch.execution.serial import SerialExecutor
 from django_batch.execution.steps import Steps, dry_run
 from django_batch.signals import batch_finished, batch_started, subrequest_finished
 
@@ -47,12 +51,44 @@ class Exchange:
                 for subresponses in finished:
                     self._report(subresponses)
                     yield subresponses
-            if self.run.streamed:
-                yield self.run.rest()
-            else:  # the response is yet to pass the site's middleware, which saves the session
-                self._steps.conversation.end()
+            yield from self._conclude()
         finally:
             self._end()
+
+    async def aanswers(self, executor: AsyncExecutor, *, max_workers: int) -> list[Subresponse]:
+        """As `answers`."""
+        async with aclosing(self.afinished(executor, max_workers=max_workers)) as finished:
+            async for _ in finished:
+                pass
+        return self.run.subresponses()
+
+    async def afinished(self, executor: AsyncExecutor, *, max_workers: int) -> AsyncFinished:
+        """As `finished`. A dry run is one transaction, on one thread."""
+        serial = self.finished(SerialExecutor(), max_workers=1)
+        performed = self._performed(executor, max_workers)
+        async with aclosing(on_thread(serial) if self.batch.dry_run else performed) as finished:
+            async for subresponses in finished:
+                yield subresponses
+
+    async def _performed(self, executor: AsyncExecutor, max_workers: int) -> AsyncFinished:
+        await sync_to_async(self._begin)()
+        try:
+            async with aclosing(executor.execute(self.run, self._steps, max_workers=max_workers)) as finished:
+                async for subresponses in finished:
+                    if subrequest_finished.receivers:
+                        await sync_to_async(self._report)(subresponses)
+                    yield subresponses
+            for rest in await sync_to_async(self._conclude)():
+                yield rest
+        finally:
+            await settled(sync_to_async(self._end)())
+
+    def _conclude(self) -> list[list[Subresponse]]:
+        """What is still to be handed out. A response that is not streamed is yet to pass what saves the session."""
+        if self.run.streamed:
+            return [self.run.rest()]
+        self._steps.conversation.end()
+        return []
 
     def _begin(self) -> None:
         self._start = perf_counter()

@@ -1,6 +1,6 @@
-"""The site's own middleware chain, in front of its URL resolver and views: one per process.
+"""The site's own middleware chain, in front of its URL resolver and views: one per process, and one more for a loop.
 
-A second chain would be a second instance of every middleware, with its own counters, limits and maps in memory.
+Another chain is another instance of every middleware, with its own counters, limits and maps in memory.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
+from asgiref.sync import iscoroutinefunction
+from django.conf import settings
 from django.core.handlers.base import BaseHandler
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponseBase
-from django.urls import ResolverMatch
+from django.urls import Resolver404, ResolverMatch, resolve
 
 from django_batch.decorators import refuse_exempt
 from django_batch.execution.authentication import share_authenticators
 
 _lock = Lock()
-_handler: SubrequestHandler | None = None
+_handlers: dict[bool, SubrequestHandler] = {}  # the async one is under True
 
 
 class SubrequestHandler(BaseHandler):
@@ -43,21 +45,34 @@ class SubrequestHandler(BaseHandler):
 
 def get_response(request: HttpRequest) -> HttpResponseBase:
     """The answer of the whole chain to `request`. It sends neither `request_started` nor `request_finished`."""
-    return _get_handler().get_response(request)
+    return _get_handler(is_async=False).get_response(request)
 
 
-def _get_handler() -> SubrequestHandler:
-    global _handler
+async def aget_response(request: HttpRequest) -> HttpResponseBase:
+    """As `get_response`, on the loop: what is sync in the chain is called on the thread of the request."""
+    response: HttpResponseBase = await _get_handler(is_async=True).get_response_async(request)
+    return response
+
+
+def is_async(path_info: str) -> bool:
+    """Whether the view at `path_info` is async. A middleware may yet choose another `urlconf`: both chains call any."""
+    try:
+        view = resolve(path_info.encode("latin-1").decode(errors="replace") or "/", settings.ROOT_URLCONF).func
+    except Resolver404:
+        return False
+    return iscoroutinefunction(view)
+
+
+def _get_handler(*, is_async: bool) -> SubrequestHandler:
     with _lock:
-        if _handler is None:
+        if is_async not in _handlers:
             handler = SubrequestHandler()
-            handler.load_middleware()
-            _handler = handler
-        return _handler
+            handler.load_middleware(is_async)
+            _handlers[is_async] = handler
+        return _handlers[is_async]
 
 
 @receiver(setting_changed)
 def _forget_handler(**kwargs: object) -> None:
     """A test has changed a setting, which a middleware may have read as it was made."""
-    global _handler
-    _handler = None
+    _handlers.clear()

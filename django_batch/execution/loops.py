@@ -37,6 +37,7 @@ async def on_thread(items: Closable[T]) -> AsyncGenerator[T, None]:
                 break
             more = asyncio.create_task(passage.fill())
     finally:
+        passage.close()
         await settled(passage.end(more))
 
 
@@ -73,9 +74,12 @@ class _Passage(Generic[T]):
             self._loop.call_soon_threadsafe(self._queue.put_nowait, (item,))
         return True
 
-    async def end(self, more: asyncio.Task[bool]) -> None:
-        """Make no more items, once the one in progress is made."""
+    def close(self) -> None:
+        """Let no more items be begun."""
         self._closing = True
+
+    async def end(self, more: asyncio.Task[bool]) -> None:
+        """Wait for the item in progress."""
         if await more:
             await sync_to_async(self._items.close)()
 
@@ -93,3 +97,14 @@ async def settled(work: Awaitable[T]) -> T:
     if cancelled:
         raise cancelled
     return result
+
+
+async def ended(task: asyncio.Task[T]) -> T:
+    """What `task` returns. It is cancelled with this, which does not end before it."""
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        task.cancel()
+        await settled(asyncio.wait([task]))
+        raise
+    return task.result()

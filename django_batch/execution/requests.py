@@ -84,14 +84,14 @@ class SubrequestFactory(RequestFactory):
         """
         if subrequest.method not in self._methods:
             raise self._method_not_allowed(subrequest)
-        path, _, query = subrequest.path.partition("?")
+        query = subrequest.path.partition("?")[2]
         upload = Upload(subrequest) if subrequest.files else None
         subrequest = subrequest._replace(headers=upload.headers) if upload else subrequest
         try:
             template = self._template(subrequest, cookies)
             environ = template.environ.copy()
             environ["REQUEST_METHOD"] = subrequest.method
-            environ["PATH_INFO"] = self._path_info(path, subrequest)
+            environ["PATH_INFO"] = self.path_info(subrequest)
             environ["QUERY_STRING"] = _wsgi_text(query)
         except (BadRequest, ValueError, LookupError) as error:  # of a Content-Type, or a lone surrogate
             raise Malformed(f"This request cannot be read: {error}", pointer=subrequest.pointer) from None
@@ -120,8 +120,9 @@ class SubrequestFactory(RequestFactory):
         detail = f"The method {subrequest.method!r} is not one of {allow}."
         return MethodNotAllowed(detail, pointer=f"{subrequest.pointer}/method", headers={"Allow": allow})
 
-    def _path_info(self, path: str, subrequest: Subrequest) -> str:
-        """`path` without the script prefix, as a WSGI server decodes it (PEP 3333)."""
+    def path_info(self, subrequest: Subrequest) -> str:
+        """The path without the script prefix, as a WSGI server decodes it (PEP 3333)."""
+        path = subrequest.path.partition("?")[0]
         decoded = unquote_to_bytes(path).decode("latin-1") if "%" in path or not path.isascii() else path
         prefix = self._script_prefix
         if decoded != prefix and not decoded.startswith(f"{prefix}/"):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
+from contextlib import aclosing, suppress
 from io import BytesIO
 from typing import cast
 
@@ -68,6 +68,31 @@ class _Content(BytesIO):
         if self.tell() + len(chunk) > self._limit:
             raise too_large()
         self.write(chunk)
+
+
+async def aread(response: HttpResponseBase, *, limit: int) -> None:
+    """Read what an async view streams, on its loop. `response` then streams the same, as far as it was read."""
+    stream = cast("StreamingHttpResponse", response)
+    if not stream.is_async:
+        return
+    chunks: list[bytes] = []
+    error: list[Exception] = []
+    try:
+        async with aclosing(cast("AsyncGenerator[bytes]", aiter(stream))) as content:
+            async for chunk in content:
+                chunks.append(chunk)
+                limit -= len(chunk)
+                if limit < 0:
+                    break
+    except Exception as exception:
+        error.append(exception)
+    stream.streaming_content = _played_back(chunks, error)
+
+
+def _played_back(chunks: Iterable[bytes], error: Iterable[Exception]) -> Iterator[bytes]:
+    yield from chunks
+    for each in error:
+        raise each
 
 
 def too_large() -> BodyTooLarge:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import timeout
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -10,15 +11,18 @@ from random import uniform
 from threading import get_ident
 from time import sleep
 
+from asgiref.sync import sync_to_async
 from django.db import Error, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_batch.core.flow import Answers, Flow, drive, flow
-from django_batch.core.messages import Subresponse
+from django_batch.core.flow import Answers, Effect, Flow, adrive, drive, flow
+from django_batch.core.messages import Subrequest, Subresponse
 from django_batch.core.plan import Step
-from django_batch.errors import RolledBack, TransactionBroken
+from django_batch.core.references import fill
+from django_batch.errors import BatchError, RolledBack, TimedOut, TransactionBroken
 from django_batch.execution.base import Perform
 from django_batch.execution.conversation import Conversation
+from django_batch.execution.deadline import Deadline
 from django_batch.execution.statements import Statements
 from django_batch.execution.transactions import Transaction
 
@@ -30,8 +34,8 @@ class Steps:
     """How the steps of one batch are performed.
 
     `databases` are the aliases that a group's transaction spans, `retries` the times that a group is run again, each
-    told to `retried`, and `max_size` bounds what references make of a sub-request, in bytes. Once the time of the batch
-    is `over`, a group in progress is rolled back.
+    told to `retried`, and `max_size` bounds what references make of a sub-request, in bytes. Past the `deadline`
+    a group in progress is rolled back.
     """
 
     answers: Answers
@@ -40,7 +44,8 @@ class Steps:
     retries: int
     retried: Callable[..., object]
     max_size: int
-    over: Callable[[], bool] = lambda: False
+    deadline: Deadline = field(default_factory=Deadline)
+    _home: Sequence[BaseDatabaseWrapper] = field(default_factory=lambda: connections.all())  # of this thread
     _kept: dict[int, Sequence[BaseDatabaseWrapper]] = field(default_factory=dict)
 
     def perform(self, step: Step) -> Sequence[Subresponse]:
@@ -52,6 +57,31 @@ class Steps:
         finally:
             self.conversation.credentials.end_step()
             self._mend_connections()
+
+    def is_async(self, step: Step) -> bool:
+        """Whether `step` is one sub-request, for an async view. A group is done on a thread, with its connections."""
+        if step.atomic:
+            return False
+        try:
+            return self.conversation.is_async(fill(step.subrequests[0], self.answers, max_size=self.max_size))
+        except BatchError:  # it will not be sent
+            return False
+
+    async def aperform(self, step: Step) -> Sequence[Subresponse]:
+        """As `perform`, of an async view, which is cancelled at the deadline. It has the task that this is done in."""
+        try:
+            return await adrive(self._flow(step), self._answer)
+        finally:
+            if any(map(_is_broken, self._home)):
+                await sync_to_async(self._mend_connections)()
+
+    async def _answer(self, effect: Effect) -> Subresponse:
+        assert isinstance(effect, Subrequest)
+        try:
+            async with timeout(self.deadline.left()):
+                return await self.conversation.aanswer(effect)
+        except TimeoutError:
+            raise TimedOut("Cancelled, as the time of the batch was over.", pointer=effect.pointer) from None
 
     def rehearse(self, step: Step) -> Sequence[Subresponse]:
         """The subresponses of `step` in a dry run, in a savepoint that keeps what it breaks from those after it."""
@@ -68,7 +98,7 @@ class Steps:
         while True:
             with Transaction(self.conversation, self.databases) as group:
                 subresponses = drive(self._flow(step), group.perform)
-            if group.conflict is None or retry == self.retries or self.over():
+            if group.conflict is None or retry == self.retries or self.deadline.over():
                 return subresponses
             retry += 1
             self._mend_connections()
@@ -103,7 +133,7 @@ class Steps:
                 connection.execute_wrappers.remove(self.conversation.credentials)
 
     def _flow(self, step: Step) -> Flow:
-        return flow(step, self.answers, max_size=self.max_size, over=self.over)
+        return flow(step, self.answers, max_size=self.max_size, over=self.deadline.over)
 
 
 @contextmanager
@@ -123,8 +153,13 @@ def dry_run(steps: Steps) -> Iterator[Perform]:
 
 
 def _mend(connection: BaseDatabaseWrapper) -> None:
-    """Close a connection that a view has left broken or out of autocommit, as the end of a request alone does."""
-    if connection.connection is None or connection.in_atomic_block:
-        return
-    if connection.errors_occurred or connection.autocommit != connection.settings_dict["AUTOCOMMIT"]:
+    """Close a connection that a view has left broken, as the end of a request alone does."""
+    if _is_broken(connection):
         connection.close_if_unusable_or_obsolete()
+
+
+def _is_broken(connection: BaseDatabaseWrapper) -> bool:
+    """Whether a view has left `connection` with an error, or out of autocommit."""
+    if connection.connection is None or connection.in_atomic_block:
+        return False
+    return connection.errors_occurred or connection.autocommit != connection.settings_dict["AUTOCOMMIT"]

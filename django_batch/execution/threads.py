@@ -6,11 +6,8 @@ Each worker takes step after step, and gives its connections back when there is 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from functools import cache
 from threading import Condition
 
 from django.core.cache import caches
@@ -22,9 +19,10 @@ from django_batch.core.messages import Subresponse
 from django_batch.core.plan import Step
 from django_batch.core.run import Run
 from django_batch.execution.base import Executor, Finished, Perform
+from django_batch.execution.pool import give_pooled_back, pool
 from django_batch.execution.serial import SerialExecutor
 
-_POOL_SIZE = 32  # threads of one process, for all of its batches
+_AHEAD = 16  # answers of a streamed run that may wait to be sent
 
 
 class ThreadExecutor(Executor):
@@ -32,10 +30,17 @@ class ThreadExecutor(Executor):
 
     def execute(self, run: Run, perform: Perform, *, max_workers: int) -> Finished:
         """Perform steps as soon as they may start. Their answers come as they are finished."""
-        workers = min(max_workers, len(run.plan.steps), *_pool_sizes())
-        if not run.plan.batch.parallel or workers < 2 or _in_transaction():
+        workers = workers_for(run, max_workers)
+        if not run.plan.batch.parallel or workers < 2:
             return SerialExecutor().execute(run, perform, max_workers=1)
         return _Team(run, perform).execute(workers)
+
+
+def workers_for(run: Run, max_workers: int) -> int:
+    """How many steps of `run` may be done at once. In a transaction, of which other threads would see nothing, one."""
+    if any(connection.in_atomic_block for connection in connections.all(initialized_only=True)):
+        return 1
+    return min(max_workers, len(run.plan.steps), *_pool_sizes())
 
 
 class _Team:
@@ -51,29 +56,47 @@ class _Team:
         self._error: BaseException | None = None
 
     def execute(self, workers: int) -> Finished:
-        """Work with `workers` - 1 others, and report what all of them have finished."""
-        for _ in range(workers - 1):
-            _pool().submit(copy_context().run, self._work, _surroundings())
+        """Work with `workers` - 1 others, and report what all of them have finished.
+
+        A streamed run is worked on by all the others if there are any, so that no report waits for a step.
+        """
+        self._hire(workers if self._run.streamed else workers - 1)
         try:
-            while step := self._next_step():
-                self._do(step)
-                yield from self._reports()
+            while True:
+                if self._run.streamed and self._await_report():
+                    yield from self._reports()
+                elif step := self._next_step():
+                    self._do(step)
+                    yield from self._reports()
+                else:
+                    break
             yield from self._reports()
         finally:
             self._stop()
         if self._error:
             raise self._error
 
+    def _hire(self, number: int) -> None:
+        """Have the work done by so many threads of the pool, or as many as are free."""
+        for _ in range(number):
+            if pool.take():
+                with self._changed:
+                    self._helping += 1
+                pool.threads.submit(copy_context().run, self._work, _surroundings())
+
+    def _await_report(self) -> bool:
+        """Whether others have finished something, once they have, or there are none."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._finished or not self._helping)
+            return bool(self._finished)
+
     def _work(self, surroundings: Callable[[], None]) -> None:
         surroundings()
-        with self._changed:
-            self._helping += 1
         try:
             while step := self._next_step():
                 self._do(step)
         finally:
-            connections.close_all()
-            caches.close_all()
+            pool.give_back()
             with self._changed:
                 self._helping -= 1
                 self._changed.notify_all()
@@ -81,8 +104,9 @@ class _Team:
     def _next_step(self) -> Step | None:
         """A step that may start, as soon as there is one; None when the run is over."""
         with self._changed:
+            self._changed.wait_for(lambda: not self._run.streamed or len(self._finished) < _AHEAD or self._run.stopped)
             while not (steps := self._run.start()) and self._in_progress:
-                _give_pooled_back()
+                give_pooled_back()
                 self._changed.wait()
             self._in_progress += len(steps)
             return steps[0] if steps else None
@@ -103,6 +127,7 @@ class _Team:
     def _reports(self) -> list[Sequence[Subresponse]]:
         with self._changed:
             reports, self._finished = self._finished, []
+            self._changed.notify_all()
         return reports
 
     def _stop(self) -> None:
@@ -130,28 +155,8 @@ def _surroundings() -> Callable[[], None]:
     return enter
 
 
-def _in_transaction() -> bool:
-    """Whether the thread of the batch is in a transaction, of which other threads would see nothing."""
-    return any(connection.in_atomic_block for connection in connections.all(initialized_only=True))
-
-
 def _pool_sizes() -> Iterator[int]:
     """How many connections a batch can have at once, of databases whose connections are pooled."""
     for connection in connections.all():
         if pool := getattr(connection, "pool", None):
             yield pool.max_size
-
-
-def _give_pooled_back() -> None:
-    """Keep no connection while waiting: another batch, on its own thread, may wait for that very one."""
-    for connection in connections.all(initialized_only=True):
-        if getattr(connection, "pool", None):
-            connection.close()
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_POOL_SIZE, thread_name_prefix="django_batch")
-
-
-os.register_at_fork(after_in_child=_pool.cache_clear)  # the threads stay with the parent process

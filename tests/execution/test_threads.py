@@ -23,6 +23,7 @@ from django_batch.core.messages import Batch, Subrequest, Subresponse
 from django_batch.core.plan import Step, plan
 from django_batch.core.run import Run
 from django_batch.execution import threads
+from django_batch.execution.pool import SIZE, pool
 from django_batch.execution.threads import ThreadExecutor
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -42,7 +43,7 @@ def submitted(monkeypatch):
             return super().submit(*args)
 
     with Recording() as pool:
-        monkeypatch.setattr(threads, "_pool", lambda: pool)
+        monkeypatch.setattr(threads.pool, "threads", pool)
         yield tasks
 
 
@@ -296,15 +297,17 @@ def test_consumer_that_stops_lets_what_is_in_progress_end():
 @contextmanager
 def exhausted_pool():
     """All threads of the pool are busy with something else."""
-    busy, released = Barrier(threads._POOL_SIZE + 1), Event()
+    released = Event()
 
     def occupy():
-        busy.wait(SECONDS)
         released.wait(SECONDS)
+        pool.give_back()
 
-    occupied = [threads._pool().submit(occupy) for _ in range(threads._POOL_SIZE)]
-    busy.wait(SECONDS)
+    occupied = []
+    while pool.take():
+        occupied.append(pool.threads.submit(occupy))
     try:
+        assert len(occupied) == SIZE
         yield
     finally:
         released.set()
