@@ -7,6 +7,7 @@ from typing import Any
 
 from django.urls import URLPattern, include, path, re_path, register_converter
 
+from django_batch.dialects.facebook import FacebookBatch
 from django_batch.dialects.multipart import GoogleMultipart, ODataMultipart
 from django_batch.dialects.odata import ODataJSON
 from django_batch.views import BatchView
@@ -72,6 +73,7 @@ urlpatterns = [
     batches(r"v1\.0/\$batch", graph),
     path("v1.0/users/<int:pk>", ContactViewSet.as_view(ONE)),
     batches(r"\$batch", [graph, ODataMultipart]),
+    batches(r"v[0-9]+\.[0-9]+", FacebookBatch),
     path("items", Entities.as_view()),
     path("items(PartitionKey='<quoted:partition_key>',RowKey='<quoted:row_key>')", EntityByKeys.as_view()),
 ]
