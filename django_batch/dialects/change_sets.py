@@ -44,7 +44,6 @@ class ChangeSetsWriter(PartsWriter):
 
     def __init__(self, layout: Layout, *, goes_on: bool) -> None:
         super().__init__(layout)
-        self._nests_failures = layout.nests_failures
         self._goes_on = goes_on
         self._over = False
         self._change_set: str | None = None  # that is being written
@@ -56,15 +55,9 @@ class ChangeSetsWriter(PartsWriter):
         return error_body(error)
 
     def pieces(self, subresponse: Subresponse) -> Sequence[bytes]:
-        if subresponse.subrequest.atomicity_group == self._change_set:
-            return self._next(subresponse)
-        return [*self._close(), *self._open(subresponse), *self._next(subresponse)]
-
-    def end(self) -> bytes:
-        return b"".join([*self._close(), super().end()])
-
-    def _next(self, subresponse: Subresponse) -> Sequence[bytes]:
-        """What is written of one answer: nothing yet of a change set that has failed."""
+        """What is written of one answer: nothing yet of a change set that has failed, and nothing past the end."""
+        if subresponse.subrequest.atomicity_group != self._change_set:
+            return [*self._close(), *self._open(subresponse), *self.pieces(subresponse)]
         if self._over:
             return ()
         if self._change_set is None:
@@ -77,19 +70,17 @@ class ChangeSetsWriter(PartsWriter):
             self._culprit = subresponse
         return ()
 
+    def end(self) -> bytes:
+        return b"".join([*self._close(), super().end()])
+
     def _open(self, subresponse: Subresponse) -> Iterator[bytes]:
         """Begin what `subresponse` is the first of. Of what was not committed no member is a success."""
         self._change_set = subresponse.subrequest.atomicity_group
         committed = not subresponse.failed or isinstance(subresponse.error, OnCommitFailed)
         if self._change_set is not None and committed and not self._over:
-            self._inner, head = self._nested()
-            yield head
-
-    def _nested(self) -> tuple[str, bytes]:
-        """The delimiter of a message in a part, and what stands before it."""
-        boundary = new_boundary("changesetresponse")
-        head = f"{self._delimiter}\r\nContent-Type: {MULTIPART}; boundary={boundary}\r\n\r\n"
-        return f"--{boundary}", head.encode()
+            boundary = new_boundary("changesetresponse")
+            self._inner = f"--{boundary}"
+            yield f"{self._delimiter}\r\nContent-Type: {MULTIPART}; boundary={boundary}\r\n\r\n".encode()
 
     def _close(self) -> Sequence[bytes]:
         """What is still to be written of the change set. It is one part, if it failed (§11.7.7.6)."""
@@ -97,10 +88,7 @@ class ChangeSetsWriter(PartsWriter):
         self._inner, self._culprit, self._failed = "", None, False
         if culprit:
             self._over = not self._goes_on
-            if not self._nests_failures:
-                return self.part(culprit, self._delimiter)
-            inner, head = self._nested()
-            return [head, *self.part(culprit, inner), f"{inner}--\r\n".encode()]
+            return self.part(culprit, self._delimiter)
         if inner:
             self._over = failed and not self._goes_on
             return [f"{inner}--\r\n".encode()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from http.client import responses
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -153,4 +154,9 @@ def answer_head(status: int, headers: Mapping[str, str], *, length: str) -> str:
     fields = "\r\n".join(map(": ".join, headers.items()))
     if not fields.count("\n") == fields.count("\r") == len(headers) - 1:  # it could forge a header, or an answer
         fields = "\r\n".join(re.sub(r"[\r\n]+", " ", ": ".join(header)) for header in headers.items())
-    return f"HTTP/1.1 {status} {responses.get(status, 'Unknown Status Code')}\r\n{fields}\r\n\r\n"
+    return f"{_status_line(status)}\r\n{fields}\r\n\r\n"
+
+
+@lru_cache(maxsize=64)
+def _status_line(status: int) -> str:
+    return f"HTTP/1.1 {status} {responses.get(status, 'Unknown Status Code')}"

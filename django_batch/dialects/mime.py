@@ -39,7 +39,7 @@ def boundary_of(content_type: str) -> bytes:
     if media_type_of(content_type) != MULTIPART:
         raise UnsupportedMediaType(f"Send the batch as {MULTIPART} with a boundary, not as {content_type!r}.")
     for name, quoted, plain in _PARAMETER.findall(content_type):
-        boundary = re.sub(r"\\(.)", r"\1", quoted) or plain.strip()
+        boundary = re.sub(r"\\(.)", r"\1", quoted) if quoted else plain.strip()
         if name.lower() == "boundary" and _BOUNDARY.fullmatch(boundary):
             return boundary.encode()
     raise Malformed(f"{content_type!r} names no boundary by which parts can be told (RFC 2046 §5.1.1).")

@@ -190,7 +190,7 @@ class ODataMultipart(Dialect):
         found = _references(path, own_headers, content, known) if may_refer else ()
         subrequest = Subrequest(
             name,
-            _method(method, headers.by_name),
+            _carried(method, headers.by_name) if method in ("POST", "MERGE") else method,
             path,
             own_headers,
             content,
@@ -205,17 +205,14 @@ class ODataMultipart(Dialect):
         status = self._status or default_status(envelope)
         if status == 202:
             asked = _OLD_VERSION.match(envelope.headers.get("DataServiceVersion", ""))
-            headers = {"DataServiceVersion": asked[0] if asked else "2.0"}
-            # One of Azure's clients sees no failure outside of such a message.
-            return Layout(content_ids, status, headers, nests_failures="x-ms-version" in envelope.headers)
+            return Layout(content_ids, status, {"DataServiceVersion": asked[0] if asked else "2.0"})
         return Layout(content_ids, status, {"OData-Version": odata_version(envelope.headers, default="4.0")})
 
 
-def _method(method: str, headers: Mapping[str, str]) -> str:
-    """What `method` stands for: a POST may carry another, and before version 4 one that changes a part is MERGE."""
-    if method == "POST":
-        method = headers.get("x-http-method", method).upper()
-    return "PATCH" if method == "MERGE" else method
+def _carried(method: str, headers: Mapping[str, str]) -> str:
+    """What a POST stands for that carries another method, and MERGE, the name of PATCH before version 4."""
+    carried = headers.get("x-http-method", method).upper() if method == "POST" else method
+    return "PATCH" if carried == "MERGE" else carried
 
 
 def _references(path: str, headers: Pairs, body: bytes | memoryview, known: Mapping[str, str]) -> tuple[Reference, ...]:

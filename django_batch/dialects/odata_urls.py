@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urljoin, urlsplit
 
 from django_batch.core.paths import local_path
@@ -50,11 +51,16 @@ class ServiceRoot:
         return url if reference_in(url) else local_path(self._on_host(url, base), base=base)
 
     def _on_host(self, url: str, base: str) -> str:
-        if _WITH_SCHEME.match(url) or url.startswith("//"):
-            return url
         if url.startswith("/"):
-            stays = self.path is None or url.startswith((self.path, *self.host_relative))
+            stays = self.path is None or url.startswith((self.path, "//", *self.host_relative))
             return url if stays else f"{self.path}{url[1:]}"
-        root = self.path or urlsplit(base).path.rstrip("/").rpartition("/")[0] + "/"
+        if _WITH_SCHEME.match(url):
+            return url
+        root = self.path or _root_of(base)
         # Only joined where it has to be: a colon, as in `Notes(at=10:30)`, would be taken for the end of a scheme.
         return urljoin(urljoin(base, root), url) if url.startswith(".") else root + url
+
+
+@lru_cache(maxsize=16)
+def _root_of(base: str) -> str:
+    return urlsplit(base).path.rstrip("/").rpartition("/")[0] + "/"
