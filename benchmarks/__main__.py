@@ -10,14 +10,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import instructions, machine, memory, over_http, times
+from benchmarks import dialects, instructions, machine, memory, over_http, times
 from benchmarks.plot import groups, plot
 from benchmarks.processes import ROOT, Site, site
 from benchmarks.report import report
 from benchmarks.scenarios import SCENARIOS, TIMED
 
 SUBJECTS = ("view", "floor", "batch", "alone", "client", "drf-batch-requests", "django-batch-requests")
-MEASURES = ("instructions", "times", "http", "memory")
+MEASURES = ("instructions", "times", "http", "memory", "dialects")
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,8 @@ def measure(options: Namespace, place: Site) -> Iterator[dict]:
         yield from over_http.measure(place, in_sqlite, _selected(extent.runs_over_http, options.numbers))
     if "memory" in measures:
         yield from memory.measure(place, subjects)
+    if "dialects" in measures:
+        yield from dialects.measure(place)
 
 
 def _selected(runs: Mapping[int, int], numbers: Collection[int] | None) -> dict[int, int]:

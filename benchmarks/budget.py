@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from benchmarks.memory import MANY
+from benchmarks.dialects import DIALECTS, LARGE, OF_ANY_SIZE, SIZES, SMALL, WITHOUT_GROUPS
+from benchmarks.memory import LARGE_BODIES, MANY
 
 Key = tuple[str, str, int, str]  # scenario, subject, n, measure
 Results = dict[Key, float]
@@ -37,6 +38,16 @@ def _over_http(scenario: str, n: int, target: float) -> Bound:
     return Bound(title, target, (scenario, "http-batch", n, "processor"), (scenario, "http-one-by-one", n, "processor"))
 
 
+def _over_native(scenario: str, dialect: str) -> Bound:
+    title = f"{dialect}: reading and writing a batch of {SMALL} small {scenario}, over the native format"
+    return Bound(title, 1.5, (scenario, dialect, SMALL, "dialect"), (scenario, "native", SMALL, "dialect"))
+
+
+def _linear(scenario: str, dialect: str) -> Bound:
+    title = f"{dialect}: reading a MiB among {SIZES[-1]}, over one alone; {scenario}"
+    return Bound(title, 1.5, (scenario, dialect, SIZES[-1], "reading"), (scenario, dialect, SIZES[0], "reading"))
+
+
 BUDGET = (
     _over_floor("plain", "instructions", 1.16),
     _over_floor("drf", "instructions", 1.07),
@@ -65,6 +76,10 @@ BUDGET = (
         ("drf", "batch", 100, "minimum"),
     ),
     Bound("drf: bytes of a sub-request beyond its bodies", 4096, ("drf", "batch", MANY, "memory")),
+    *(Bound(f"large: memory of {each}, over all bodies", 2.0, ("large", each, 100, "memory")) for each in LARGE_BODIES),
+    *(_over_native("items", each) for each in DIALECTS if each != "native"),
+    *(_over_native("groups", each) for each in DIALECTS if each not in ("native", *WITHOUT_GROUPS)),
+    *(_linear(scenario, each) for scenario in LARGE for each in OF_ANY_SIZE),
 )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from benchmarks.processes import Site
 
 FEW, MANY = 100, 10_000
+LARGE_BODIES = ("batch", "google")  # the subjects that send them
 _BATCHES = ("batch", "drf-batch-requests", "django-batch-requests")
 _WAYS = (("memory", True), ("resident", False))  # of measuring, and whether tracemalloc does it
 _LARGE = 100  # bodies of 1 MiB, in and out
@@ -27,9 +28,10 @@ def measure(site: Site, subjects: Sequence[str]) -> Iterator[dict]:
             many, more_bodies = site.call("memory", "peak", scenario="drf", name=name, n=MANY, traced=traced)
             value = (many - few - (more_bodies - bodies)) / (MANY - FEW)
             yield {"scenario": "drf", "subject": name, "n": MANY, "measure": measure, "value": value}
-    for measure, traced in _WAYS:
-        peak_, bodies = site.call("memory", "peak", scenario="large", name="batch", n=_LARGE, traced=traced)
-        yield {"scenario": "large", "subject": "batch", "n": _LARGE, "measure": measure, "value": peak_ / bodies}
+    for name in LARGE_BODIES:
+        for measure, traced in _WAYS:
+            peak_, bodies = site.call("memory", "peak", scenario="large", name=name, n=_LARGE, traced=traced)
+            yield {"scenario": "large", "subject": name, "n": _LARGE, "measure": measure, "value": peak_ / bodies}
 
 
 def peak(scenario: str, name: str, n: int, traced: bool) -> tuple[int, int]:

@@ -14,10 +14,13 @@ TITLES = {
     "http minimum": "Microseconds over HTTP, the least of all runs",
     "http median": "Microseconds over HTTP, the median of all runs",
     "processor": "Microseconds of the server's processor, over HTTP",
+    "dialect": "Microseconds of reading and writing one item, the least of all runs",
+    "reading": "Microseconds of reading a MiB, the least of all runs; N are the MiB",
     "memory": "Memory, as Python allocates it",
     "resident": "Memory, as the process grows",
 }
 _MEMORY = ("memory", "resident")
+_BASES = ("floor", "http-one-by-one", "native")  # what the others are compared with
 
 
 def report(results: Results, machine: str) -> str:
@@ -45,13 +48,14 @@ def _measures(results: Results) -> Iterator[str]:
 
 
 def _by_subject(found: dict[tuple[str, str, int], float]) -> list[str]:
-    """One row for each scenario and number, one column for each way; in brackets, over the floor or over one by one."""
+    """One row for each scenario and number, one column for each way; in brackets, over what they are compared with."""
     subjects = _unique(subject for _, subject, _ in found)
     rows = []
     for scenario, n in _unique((scenario, n) for scenario, _, n in found):
         values = [found.get((scenario, subject, n)) for subject in subjects]
-        base = found.get((scenario, "floor", n), found.get((scenario, "http-one-by-one", n)))
-        rows.append((SCENARIOS[scenario].title, f"{n:,}", *(_cell(value, base) for value in values)))
+        base = next((found[scenario, each, n] for each in _BASES if (scenario, each, n) in found), None)
+        title = SCENARIOS[scenario].title if scenario in SCENARIOS else scenario
+        rows.append((title, f"{n:,}", *(_cell(value, base) for value in values)))
     return _table(("", "N", *subjects), rows)
 
 

@@ -7,6 +7,7 @@ while it is prepared, and not measured.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +18,7 @@ from django.test import Client
 from django.urls import resolve
 
 from benchmarks import peers
-from benchmarks.scenarios import SCENARIOS, Scenario, batch, environ
+from benchmarks.scenarios import MULTIPART, SCENARIOS, Scenario, batch, environ, multipart
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,10 @@ def _prepare_batch(scenario: Scenario, n: int) -> dict[str, Any]:
     return environ("POST", "/batch/", batch(scenario, n), scenario.headers)
 
 
+def _google(scenario: Scenario, n: int) -> dict[str, Any]:
+    return environ("POST", "/google/", multipart(scenario, n), {**scenario.headers, "CONTENT_TYPE": MULTIPART})
+
+
 def _drf_batch_requests(scenario: Scenario, n: int) -> dict[str, Any]:
     item = {"method": scenario.method, "relative_url": scenario.path}
     if scenario.body:
@@ -127,6 +132,7 @@ SUBJECTS = {
     "view": Subject(_views, _view, list),
     "floor": Subject(_requests, _floor, list),
     "batch": Subject(_prepare_batch, _content, _read("status", "responses")),
+    "google": Subject(_google, _content, lambda content: map(int, re.findall(rb"\nHTTP/1.1 (\d+)", content))),
     "alone": Subject(environs, _alone, list),
     "client": Subject(lambda scenario, n: (Client(**scenario.headers), scenario, n), _client, list),
 }

@@ -3,6 +3,8 @@
 from django.urls import include, path
 
 from benchmarks import peers, views
+from django_batch.dialects.multipart import GoogleMultipart
+from django_batch.views import BatchView
 
 urlpatterns = [
     path("plain/", views.plain),
@@ -13,5 +15,6 @@ urlpatterns = [
     path("books/", views.BooksView.as_view()),
     path("notes/", views.NotesView.as_view()),
     path("batch/", include("django_batch.urls")),
+    path("google/", BatchView.as_view(dialect=GoogleMultipart(max_requests=None))),
     *(path(url, view) for url, view in peers.views().items()),
 ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 
 from benchmarks.__main__ import arguments, main
 from benchmarks.budget import BUDGET, judged
+from benchmarks.dialects import DIALECTS, WITHOUT_GROUPS, envelope, installed, items
 from benchmarks.plot import plot
 from benchmarks.report import report
 from benchmarks.times import spread
@@ -29,6 +31,20 @@ def test_smallest_measurement_is_printed_and_written(tmp_path, capsys) -> None:
     assert all(record["value"] > 0 for record in records)
     assert "| plain view | 1 |" in capsys.readouterr().out
     assert "| plain view | 1 |" in (tmp_path / "performance_tables.inc").read_text()
+
+
+@pytest.mark.parametrize("groups", [False, True])
+@pytest.mark.parametrize("name", ["native", "odata-json", "odata-multipart", "google"])
+def test_batch_is_the_same_in_every_dialect(name: str, groups: bool) -> None:
+    batch = items(40, groups=groups and name not in WITHOUT_GROUPS)
+    dialect = dict(installed())[name]
+    read = dialect.parse(envelope(name, DIALECTS[name][3](batch)))
+    assert read.faults == ()
+    assert [(each.method, each.path, bytes(each.body).decode()) for each in read.subrequests] == [
+        (each.method, each.path, each.body) for each in batch
+    ]
+    sizes = Counter(each.atomicity_group for each in read.subrequests if each.atomicity_group)
+    assert [*sizes.values()] == [*Counter(each.group for each in batch if each.group).values()]
 
 
 @pytest.mark.parametrize(("factor", "judgement"), [(0.99, "ok"), (1.01, "over")])
