@@ -146,6 +146,9 @@ EXECUTOR = Setting[str | type[Executor] | Executor](
     _is_a(Executor),
 )
 MAX_WORKERS = Setting("MAX_WORKERS", 4, "a whole number above 0", _is_number(1))  # side by side, of one batch
+SERVER_TIMING = Setting[bool | None](  # whether answers tell how long their parts took; None: where DEBUG is on
+    "SERVER_TIMING", None, "None, True or False", lambda value: value is None or isinstance(value, bool)
+)
 DIALECT = Setting[object](  # of the URL; of several, the one that reads the Content-Type of the batch
     "DIALECT",
     "django_batch.dialects.native.NativeDialect",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, transaction
@@ -32,6 +33,7 @@ from django_batch.execution.loops import on_thread
 from django_batch.execution.steps import Steps
 from django_batch.signals import group_retried
 from django_batch.streaming import AsyncStreamedAnswer, Pieces, Stream, StreamedAnswer, awritten, written
+from django_batch.timing import ServerTiming
 
 
 class BatchView(APIView):
@@ -50,6 +52,7 @@ class BatchView(APIView):
     atomic_retries = conf.ATOMIC_RETRIES
     executor = conf.EXECUTOR
     max_workers = conf.MAX_WORKERS
+    server_timing = conf.SERVER_TIMING
     dialect = conf.DIALECT
     # Whether unsafe sub-requests may run side by side too, out of their order.
     parallel_writes = False
@@ -65,25 +68,39 @@ class BatchView(APIView):
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer a batch. Every refusal of it is raised as a `BatchError`."""
+        self._timing = ServerTiming()
         dialect = self.get_dialect()
         batch = dialect.parse(self.get_envelope(request))
         writer = dialect.writer(batch)
         exchange = self.get_exchange(request._request, batch, streamed=writer.streamed)
+        self._timing.lap("read")
         return self.stream(writer, exchange) if writer.streamed else self.answer(writer, exchange)
 
     def answer(self, writer: Writer, exchange: Exchange) -> HttpResponseBase:
         """The answer, when all of it is there."""
+        response = HttpResponse(status=writer.status, content_type=writer.content_type, headers=writer.headers)
         subresponses = exchange.answers(self.get_executor(), max_workers=self.max_workers)
-        content = writer.whole(subresponses)
-        response = HttpResponse(content, status=writer.status, content_type=writer.content_type, headers=writer.headers)
-        set_cookies(response, subresponses)
+        self._fill(response, writer, subresponses)
         return response
+
+    def _fill(self, response: HttpResponse, writer: Writer, subresponses: Sequence[Subresponse]) -> None:
+        self._timing.lap("run")
+        response.content = writer.whole(subresponses)
+        set_cookies(response, subresponses)
+        self._timing.lap("write")
+        self._tell_times(response)
+
+    def _tell_times(self, response: HttpResponseBase) -> None:
+        if settings.DEBUG if self.server_timing is None else self.server_timing:
+            response.headers["Server-Timing"] = str(self._timing)
 
     def stream(self, writer: Writer, exchange: Exchange) -> HttpResponseBase:
         """The answer, of which each part is sent when it is there. No cookie can follow the headers."""
         finished = exchange.finished(self.get_executor(), max_workers=self.max_workers)
         stream = Stream(written(finished, Pieces(writer, exchange.batch)))
-        return AsyncStreamedAnswer(writer, on_thread(stream)) if self.is_asgi else StreamedAnswer(writer, stream)
+        response = AsyncStreamedAnswer(writer, on_thread(stream)) if self.is_asgi else StreamedAnswer(writer, stream)
+        self._tell_times(response)
+        return response
 
     @property
     def is_asgi(self) -> bool:
@@ -167,8 +184,7 @@ class AsyncBatchView(BatchView):
         elif self._awaited:
             whole, writer, exchange = self._awaited
             subresponses = await exchange.aanswers(AsyncExecutor(), max_workers=self.max_workers)
-            whole.content = writer.whole(subresponses)
-            set_cookies(whole, subresponses)
+            self._fill(whole, writer, subresponses)
         return response
 
     def answer(self, writer: Writer, exchange: Exchange) -> HttpResponseBase:
@@ -184,7 +200,9 @@ class AsyncBatchView(BatchView):
         if not self.is_asgi:
             return super().stream(writer, exchange)
         finished = exchange.afinished(AsyncExecutor(), max_workers=self.max_workers)
-        return AsyncStreamedAnswer(writer, awritten(finished, Pieces(writer, exchange.batch)))
+        response = AsyncStreamedAnswer(writer, awritten(finished, Pieces(writer, exchange.batch)))
+        self._tell_times(response)
+        return response
 
 
 def run_batch(request: HttpRequest | Request, batch: Batch, **options: Any) -> list[Subresponse]:

@@ -30,6 +30,7 @@ WRONG: dict[str, list[Any]] = {
     "TIMEOUT": [0, -1, "1", True, 0.0, float("nan")],
     "EXECUTOR": [*CLASSES, Executor, "django_batch.execution.base.Executor", NativeDialect],
     "MAX_WORKERS": NUMBERS,
+    "SERVER_TIMING": [0, 1, "yes"],
     "DIALECT": [*CLASSES, "django_batch.dialects.base.Dialect", SerialExecutor, [], [NativeDialect, NativeDialect]],
 }
 RIGHT: dict[str, list[Any]] = {
@@ -43,6 +44,7 @@ RIGHT: dict[str, list[Any]] = {
     "TIMEOUT": [None, 1, 0.5],
     "EXECUTOR": [SerialExecutor, SerialExecutor(), "django_batch.execution.threads.ThreadExecutor"],
     "MAX_WORKERS": [1],
+    "SERVER_TIMING": [None, True, False],
     "DIALECT": [NativeDialect, NativeDialect(), "django_batch.dialects.native.NativeDialect", [NativeDialect]],
 }
 

@@ -123,6 +123,9 @@ ROWS = {
     "TIMEOUT": Row(1e-9, {"requests": [ME]}, [200], ["not_run"]),
     "EXECUTOR": Row(IdleExecutor, {"requests": [ME]}, [200], ["not_run"]),
     "MAX_WORKERS": Row(7, {"requests": [ME]}, 4, 7, seen=lambda response: COUNTING.max_workers, view=CountingView),
+    "SERVER_TIMING": Row(
+        True, {"requests": [ME]}, False, True, seen=lambda response: "Server-Timing" in response.headers
+    ),
     "DIALECT": Row(OKDialect, {"requests": [ME]}, 207, 200, seen=lambda response: response.status_code),
 }
 
