@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
 from django.db.backends.signals import connection_created
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
-from django.test import AsyncClient
+from django.test import AsyncClient, Client
 from django.urls import include, path
 from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
@@ -143,6 +144,13 @@ async def is_in_autocommit(request):
     return JsonResponse(await sync_to_async(connection.get_autocommit)(), safe=False)
 
 
+async def visits(request):
+    """As that of the bookshop."""
+    number = await request.session.aget("visits", 0) + 1
+    await request.session.aset("visits", number)
+    return JsonResponse({"visits": number})
+
+
 @batch_exempt
 async def exempt(request):
     return HttpResponse()
@@ -177,6 +185,7 @@ urlpatterns = [
     path("cookie/", cookie),
     path("disturb/", disturb),
     path("autocommit/", is_in_autocommit),
+    path("visits/", visits),
     path("exempt/", exempt),
     path("abatch/", AsyncBatchView.as_view()),
     path("guarded/", Guarded.as_view()),
@@ -325,6 +334,36 @@ def test_batch_inside_a_transaction_is_done_by_its_thread(bookshop):
         sent = content(gets("/thread/", "/async-count/"), parallel=True)
         response = async_to_sync(AsyncClient().post)("/abatch/", sent, content_type="application/json")
     assert bodies(response.json()["responses"]) == [current_thread().name, Author.objects.count()]
+
+
+@pytest.mark.parametrize("engine", ["db", "cached_db", "cache"])
+@both
+def test_session_that_an_async_view_changes_is_seen_by_sync_ones_and_the_other_way(bookshop, headers, engine, settings):
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    client = Client()
+    client.force_login(User.objects.get(username="ada"))
+    client.get("/accounts/login/")  # sets the CSRF cookie
+    cookies = {"Cookie": "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())}
+    cookies["X-CSRFToken"] = client.cookies["csrftoken"].value
+    requests = [
+        {"id": str(number), "path": url} for number, url in enumerate(["/api/visits/", "/visits/"] * 3 + ["/api/me/"])
+    ]
+    *visits, me = bodies(send(requests, headers={**headers, **cookies}))
+    assert [each["visits"] for each in visits] == [1, 2, 3, 4, 5, 6]
+    assert me["username"] == "ada"
+    assert client.get("/api/visits/").json() == {"visits": 7}
+
+
+@in_any_order
+def test_no_statement_is_listened_to_when_it_has_ended(bookshop, parallel):
+    heard: list[Any] = []
+    connection_created.connect(note := lambda connection, **kwargs: heard.append(connection))
+    try:
+        send(gets(*["/api/books/1/", "/count/"] * 3), parallel=parallel)
+    finally:
+        connection_created.disconnect(note)
+    assert heard
+    assert [each.execute_wrappers for each in heard] == [[]] * len(heard)
 
 
 def test_atomic_batch_is_all_or_nothing(bookshop):

@@ -73,6 +73,13 @@ class Credentials:
         with self._lock:
             self._in_progress += 1
 
+    def begin_unheard_step(self) -> None:
+        """The same, of one whose statements are not heard here: nothing is shared as long as it is in progress."""
+        with self._lock:
+            self._in_progress += 1
+            self._kept = {}
+            self._changing = True
+
     def end_step(self) -> None:
         """It has ended, and so has every transaction in it."""
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import ExitStack, aclosing, closing
+from contextlib import AsyncExitStack, ExitStack, aclosing, closing
 from time import perf_counter
 
 from asgiref.sync import sync_to_async
@@ -73,7 +73,10 @@ class Exchange:
     async def _performed(self, executor: AsyncExecutor, max_workers: int) -> AsyncFinished:
         await sync_to_async(self._begin)()
         try:
-            async with aclosing(executor.execute(self.run, self._steps, max_workers=max_workers)) as finished:
+            async with AsyncExitStack() as stack:
+                stack.enter_context(self._steps.listening())
+                performed = executor.execute(self.run, self._steps, max_workers=max_workers)
+                finished = await stack.enter_async_context(aclosing(performed))
                 async for subresponses in finished:
                     if subrequest_finished.receivers:
                         await sync_to_async(self._report)(subresponses)

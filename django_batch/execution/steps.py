@@ -69,9 +69,11 @@ class Steps:
 
     async def aperform(self, step: Step) -> Sequence[Subresponse]:
         """As `perform`, of an async view, which is cancelled at the deadline. It has the task that this is done in."""
+        self.conversation.credentials.begin_unheard_step()  # of which thread, only the view knows
         try:
             return await adrive(self._flow(step), self._answer)
         finally:
+            self.conversation.credentials.end_step()
             if any(map(_is_broken, self._home)):
                 await sync_to_async(self._mend_connections)()
 
