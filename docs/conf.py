@@ -11,6 +11,8 @@ extensions = ["myst_parser"]
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
+suppress_warnings = ["misc.highlighting_failure"]  # a multipart body is no HTTP to Pygments, and shown all the same
+
 html_theme = "furo"
 html_title = f"{project} {release}"
 exclude_patterns = ["_build"]

@@ -174,6 +174,11 @@ def test_entries_of_the_glossary_are_in_alphabetical_order() -> None:
     assert sorted(ENTRIES) == ENTRIES
 
 
+def test_each_term_of_the_glossary_has_one_entry() -> None:
+    terms = [*chain.from_iterable(ENTRIES)]
+    assert len(terms) == len(set(terms))
+
+
 @pytest.mark.parametrize("noun", NOUNS)
 def test_noun_of_the_code_is_in_the_glossary(noun: str) -> None:
     assert noun in chain.from_iterable(ENTRIES)
