@@ -9,6 +9,8 @@ from http.client import HTTPResponse
 from io import BytesIO
 from typing import Any, NamedTuple
 
+from hypothesis import strategies as st
+
 
 def message(method: str, url: str, body: bytes = b"", **headers: str) -> bytes:
     """A request as `application/http`. Underscores in the names of headers stand for hyphens."""
@@ -33,6 +35,26 @@ def multipart(parts: Iterable[bytes], boundary: str = "batch") -> bytes:
     """The body that carries `parts`."""
     delimiter = f"--{boundary}".encode()
     return b"".join(delimiter + b"\r\n" + each + b"\r\n" for each in parts) + delimiter + b"--\r\n"
+
+
+_LINES = (
+    *(b"--batch", b"--batch--", b"--c", b"--c--", b"Content-Type: multipart/mixed; boundary=c", b"Content-ID: 1"),
+    *(
+        b"Content-Type: application/http",
+        b"GET /api/echo/ HTTP/1.1",
+        b"POST $1",
+        b"Content-Length: 7",
+        b"{}",
+        b": ",
+        b"",
+    ),
+)
+# Lines that mean something in parts, in any order: nearly a request, nearly a change set.
+nearly_parts = st.builds(
+    lambda lines, end: end.join(lines),
+    st.lists(st.sampled_from(_LINES) | st.binary(max_size=5)),
+    st.sampled_from([b"\r\n", b"\n"]),
+)
 
 
 class Answer(NamedTuple):

@@ -17,7 +17,7 @@ from django_batch.dialects.native import NativeDialect
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView
 from example_project.urls import urlpatterns as site_urls
-from tests.parts import Answer, answers, message, multipart, part, statuses
+from tests.parts import Answer, answers, message, multipart, nearly_parts, part, statuses
 
 
 @csrf_exempt
@@ -172,6 +172,14 @@ def test_number_of_parts_is_bounded_by_the_site_too(count, status, settings):
 def test_url_of_two_dialects_answers_in_that_of_the_batch():
     assert statuses(batch(ECHO, url="/both")) == [200]
     assert BatchClient().send_batch([{"path": "/api/echo/"}], path="/both").status_code == 207
+
+
+@given(content=st.binary() | st.lists(nearly_parts).map(multipart))
+def test_law_whatever_is_sent_is_answered_or_refused(content):
+    response = post(content)
+    assert response.status_code in (200, 400, 413)
+    if response.status_code == 200:
+        assert answers(response.content, response.headers["Content-Type"])
 
 
 def test_batch_that_is_cut_off_anywhere_is_refused_and_nothing_is_run():

@@ -20,7 +20,7 @@ from django_batch.views import BatchView
 from tests.bank import open_bank
 from tests.bank.batches import references
 from tests.bank.expected import FAILURES
-from tests.parts import Answer, answers, change_set, message, multipart, part, statuses
+from tests.parts import Answer, answers, change_set, message, multipart, nearly_parts, part, statuses
 
 
 @csrf_exempt
@@ -311,6 +311,14 @@ def test_batch_in_a_batch_is_refused():
     inner = message("POST", "$batch", b"--c--", Content_Type="multipart/mixed; boundary=c")
     found = batch(part(inner), NOTE, **GOES_ON)
     assert (statuses(found), code(found[0])) == ([403, 200], "NestedBatch")
+
+
+@given(content=st.binary() | st.lists(nearly_parts).map(multipart))
+def test_law_whatever_is_sent_is_answered_or_refused(content):
+    response = post(content)
+    assert response.status_code in (200, 400, 413)
+    if response.status_code == 200:
+        assert answers(response.content, response.headers["Content-Type"])
 
 
 def test_batch_that_is_cut_off_anywhere_is_refused_and_nothing_is_run(bank):

@@ -23,13 +23,19 @@ from django_batch.dialects.parts import Layout, PartsWriter
 from django_batch.errors import BatchError, Malformed
 
 _OLD_VERSION = re.compile(r"[1-3]\.0")
+_AZURE = "x-ms-version"
 # By these a client says that it is one of OData's versions 2 and 3, or of Azure Storage, which are answered 202.
-_ACCEPTED = ("DataServiceVersion", "MaxDataServiceVersion", "x-ms-version")
+_ACCEPTED = ("DataServiceVersion", "MaxDataServiceVersion", _AZURE)
 
 
 def default_status(envelope: Envelope) -> int:
     """The status of the answer that a client expects, by what it says of itself."""
     return 202 if any(name in envelope.headers for name in _ACCEPTED) else 200
+
+
+def is_azure(envelope: Envelope) -> bool:
+    """Whether a client of Azure Storage has sent it."""
+    return _AZURE in envelope.headers
 
 
 def no_parts() -> Malformed:
@@ -41,15 +47,15 @@ class GoogleMultipart(Dialect):
     """Google's batches: every part is answered, whatever becomes of the others.
 
     `max_requests` is what most of Google's own services take; some take 100, or 50. `status` is that of the whole
-    answer: by default 200, or 202 for Azure Storage, whose batches are the same. Clients of that look for the very
-    Content-IDs that they sent, and so need "" as `id_prefix`.
+    answer, and `id_prefix` what stands before the Content-IDs in it: by default 200 and "response-", or 202 and nothing
+    for Azure Blob Storage, whose batches are the same.
     """
 
     media_types = (MULTIPART,)
     error_content_type = "application/json"
 
     def __init__(
-        self, *, max_requests: int | None = 1_000, status: int | None = None, id_prefix: str = "response-"
+        self, *, max_requests: int | None = 1_000, status: int | None = None, id_prefix: str | None = None
     ) -> None:
         self.max_requests = max_requests
         self._status = status
@@ -58,6 +64,7 @@ class GoogleMultipart(Dialect):
     def parse(self, envelope: Envelope) -> Batch:
         """The batch in `envelope`. Raises for what cannot be cut into parts, or into too many; the rest are faults."""
         body = envelope.body
+        prefix = ("" if is_azure(envelope) else "response-") if self._id_prefix is None else self._id_prefix
         parts = cut(body, (0, len(body)), boundary_of(envelope.content_type), limit=envelope.max_requests)
         faults: list[BatchError] = [] if parts else [no_parts()]
         reader = MessageReader(body, base=envelope.url)
@@ -74,7 +81,7 @@ class GoogleMultipart(Dialect):
             own_headers = headers.with_body if content else headers.without_body
             subrequests.append(Subrequest(name, method, path, own_headers, content, (), None, f"/{name}"))
             if content_id:
-                content_ids[name] = self._response_id(content_id)
+                content_ids[name] = _response_id(content_id, prefix)
         layout = Layout(content_ids, self._status or default_status(envelope))
         return Batch(tuple(subrequests), lenient=True, faults=tuple(faults), layout=layout)
 
@@ -86,10 +93,11 @@ class GoogleMultipart(Dialect):
         """The refusal of a whole batch, as Google's services write it."""
         return _google_error(error, error.status)
 
-    def _response_id(self, content_id: str) -> str:
-        """That of the answer, in brackets if that of the request is."""
-        bracket = "<" if content_id.startswith("<") else ""
-        return f"{bracket}{self._id_prefix}{content_id[len(bracket) :]}"
+
+def _response_id(content_id: str, prefix: str) -> str:
+    """That of the answer, in brackets if that of the request is."""
+    bracket = "<" if content_id.startswith("<") else ""
+    return f"{bracket}{prefix}{content_id[len(bracket) :]}"
 
 
 def _path(url: str, *, base: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -220,6 +221,25 @@ def test_answer_is_read_by_a_strict_client(subresponse, status, headers, body):
 )
 def test_answer_to_head_keeps_the_length_of_what_is_not_sent(subresponse, length):
     assert length in GoogleMultipart().writer(Batch((HEAD,), layout=Layout({}))).write(subresponse)
+
+
+@pytest.mark.parametrize(
+    ("options", "headers", "status", "content_ids"),
+    [
+        ({}, {}, 200, ["<response-a>", "response-b"]),
+        ({}, {"x-ms-version": "2026-04-06"}, 202, ["<a>", "b"]),
+        ({"status": 202}, {}, 202, ["<response-a>", "response-b"]),
+        ({"status": 200, "id_prefix": "x"}, {"x-ms-version": "2026-04-06"}, 200, ["<xa>", "xb"]),
+        ({"id_prefix": ""}, {}, 200, ["<a>", "b"]),
+    ],
+)
+def test_answer_is_as_google_writes_it_or_azure(options, headers, status, content_ids):
+    content = multipart([part(message("GET", "/"), "<a>"), part(message("GET", "/"), "b")])
+    dialect = GoogleMultipart(**options)
+    batch = dialect.parse(replace(envelope(content), headers=headers))
+    writer = dialect.writer(batch)
+    found = read(writer, *(Subresponse(each, 200) for each in batch.subrequests))
+    assert (writer.status, [each.content_id for each in found]) == (status, content_ids)
 
 
 def test_boundary_is_another_each_time():
