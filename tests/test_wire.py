@@ -29,7 +29,7 @@ ANSWERED = {
     "google/google_api_python_client_service": (200, [200, 200, 201, 404, 400, 200, 204]),
     "google/google_cloud_storage": (200, [404, 404, 404]),
     "google/googleapis_batcher": (200, [200, 201, 404]),
-    "odata_multipart/azure_data_tables_failing": (202, [400]),
+    "odata_multipart/azure_data_tables_failing": (202, [[400]]),
     "odata_multipart/azure_data_tables_js": (202, [[204, 204, 204, 204]]),
     "odata_multipart/azure_data_tables_transaction": (202, [[204, 204, 204]]),
     "odata_multipart/azure_data_tables_update_delete": (202, [[204, 204, 204]]),

@@ -44,6 +44,7 @@ class ChangeSetsWriter(PartsWriter):
 
     def __init__(self, layout: Layout, *, goes_on: bool) -> None:
         super().__init__(layout)
+        self._nests_failures = layout.nests_failures
         self._goes_on = goes_on
         self._over = False
         self._change_set: str | None = None  # that is being written
@@ -78,9 +79,14 @@ class ChangeSetsWriter(PartsWriter):
         self._change_set = subresponse.subrequest.atomicity_group
         committed = not subresponse.failed or isinstance(subresponse.error, OnCommitFailed)
         if self._change_set is not None and committed and not self._over:
-            boundary = new_boundary("changesetresponse")
-            self._inner = f"--{boundary}"
-            yield f"{self._delimiter}\r\nContent-Type: {MULTIPART}; boundary={boundary}\r\n\r\n".encode()
+            self._inner, head = self._nested()
+            yield head
+
+    def _nested(self) -> tuple[str, bytes]:
+        """The delimiter of a message in a part, and what stands before it."""
+        boundary = new_boundary("changesetresponse")
+        head = f"{self._delimiter}\r\nContent-Type: {MULTIPART}; boundary={boundary}\r\n\r\n"
+        return f"--{boundary}", head.encode()
 
     def _close(self) -> Sequence[bytes]:
         """What is still to be written of the change set. It is one part, if it failed (§11.7.7.6)."""
@@ -88,7 +94,10 @@ class ChangeSetsWriter(PartsWriter):
         self._inner, self._culprit, self._failed = "", None, False
         if culprit:
             self._over = not self._goes_on
-            return self.part(culprit, self._delimiter)
+            if not self._nests_failures:
+                return self.part(culprit, self._delimiter)
+            inner, head = self._nested()
+            return [head, *self.part(culprit, inner), f"{inner}--\r\n".encode()]
         if inner:
             self._over = failed and not self._goes_on
             return [f"{inner}--\r\n".encode()]

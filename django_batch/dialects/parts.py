@@ -23,12 +23,14 @@ _PART_HEAD = "\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: b
 class Layout:
     """What a batch has to be answered with: the status and the headers of the whole, and the Content-IDs of its parts.
 
-    `content_ids` are by the id of the sub-request.
+    `content_ids` are by the id of the sub-request. With `nests_failures`, the answer of a change set that failed is in
+    a message of its own too.
     """
 
     content_ids: Mapping[str, str]
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    nests_failures: bool = False
 
 
 def new_boundary(kind: str) -> str:

@@ -341,6 +341,11 @@ def test_failed_change_set_is_one_part_and_the_last_if_the_batch_stops(given, co
     assert statuses(answers(whole(batch, given), "multipart/mixed; boundary=x")) == statuses(found)
 
 
+def test_failed_change_set_of_azure_is_a_message_of_its_own_too():
+    writer = ODataMultipart().writer(parse([change_set([part(POST)])], x_ms_version="2019-02-02"))
+    assert statuses(read(writer, *GOOD[:1], *UNDONE)) == [200, [400]]
+
+
 def whole(batch: Batch, given: list[Subresponse]) -> bytes:
     """The answer that is written at once, with the boundary `x`."""
     writer = ODataMultipart().writer(batch)
