@@ -63,8 +63,7 @@ ANSWERED = {
 
 # The URLs of other services than the bookshop has.
 urlpatterns = [
-    path("batch/google", BatchView.as_view(dialect=GoogleMultipart)),
-    *(path(url, BatchView.as_view(dialect=GoogleMultipart(id_prefix=""))) for url in ("", "covers")),
+    *(path(url, BatchView.as_view(dialect=GoogleMultipart)) for url in ("", "covers", "batch/google")),
     path("sites/shop/_api/$batch", BatchView.as_view(dialect=ODataMultipart(flat=True))),
     *bookshop_urls,
 ]
