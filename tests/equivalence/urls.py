@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpRe
 from django.urls import include, path
 from django.utils import timezone
 
+from django_batch.dialects.odata import ODataJSON
 from django_batch.views import BatchView
 
 from . import rights
@@ -38,6 +39,8 @@ def json(request: HttpRequest, body: str) -> HttpResponse:
 
 urlpatterns = [
     path("open-batch/", BatchView.as_view(authentication_classes=[])),
+    path("odata/$batch", BatchView.as_view(dialect=ODataJSON)),
+    path("open-odata/$batch", BatchView.as_view(dialect=ODataJSON, authentication_classes=[])),
     path("who/", rights.who),
     path("who/page/", rights.page),
     path("change/unheard/", rights.change_unheard),
