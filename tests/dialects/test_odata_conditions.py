@@ -87,7 +87,7 @@ def test_condition_that_is_not_understood_says_so(text):
 expressions = st.recursive(
     st.sampled_from([(A, "a"), (B, "b"), ("true", "True"), ("false", "False")]),
     lambda parts: (
-        st.builds(lambda part: (f"not {part[0]}", f"(not {part[1]})"), parts)
+        st.builds(lambda part: (f"not ({part[0]})", f"(not {part[1]})"), parts)
         | st.builds(lambda part: (f"({part[0]})", f"({part[1]})"), parts)
         | st.builds(
             lambda left, word, right: (f"({left[0]}) {word[0]} ({right[0]})", f"({left[1]} {word[1]} {right[1]})"),

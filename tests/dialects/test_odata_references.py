@@ -217,8 +217,9 @@ def replaced(value: object, member: str = "") -> object:
     match value:
         case dict():
             return {name: replaced(child, name) for name, child in value.items()}
-        case list():
-            return [replaced(child, member) for child in value]
+        case list():  # which is one of URLs as long as there is nothing but strings
+            ends = next((place for place, child in enumerate(value) if isinstance(child, list | dict)), len(value))
+            return [replaced(child, member if place <= ends else "") for place, child in enumerate(value)]
         case "$a" | "$a/id" if member.endswith("@bind"):
             return "http://h/svc/Items(9)" + value[2:]
         case "$a":
