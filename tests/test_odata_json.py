@@ -20,6 +20,7 @@ from django_batch.errors import BatchError
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView
 from example_project.bookshop.views.items import ContactViewSet
+from tests.attacks.table import ABOUT_MESSAGE, ABOUT_SENDER, ENVIRONMENT, ODD_NAMES, UNDERSCORES
 from tests.bank import open_bank
 from tests.bank.batches import references
 from tests.bank.expected import Bank, lies
@@ -57,6 +58,12 @@ def elsewhere(request):
     return HttpResponse(headers={"Location": request.GET["at"], "ETag": request.GET.get("etag", "")})
 
 
+def seen(request):
+    """All that the site is told of the sender."""
+    told = {name: value for name, value in request.META.items() if name.startswith(("HTTP_", "REMOTE_", "SERVER_"))}
+    return JsonResponse({"told": told, "host": request.get_host(), "secure": request.is_secure()})
+
+
 def shown(request, rest=""):
     """What was asked for."""
     return JsonResponse(
@@ -72,6 +79,7 @@ urlpatterns = [
     path("svc/Notes/9/Notes", notes, {"parent": "9"}),
     path("svc/Notes/9", shown),
     path("svc/elsewhere", elsewhere),
+    path("svc/seen", seen),
     path("svc/shown", shown),
     path("svc/shown/<path:rest>", shown),
     path("graph/$batch", BatchView.as_view(dialect=ODataJSON(service_root="/svc/", max_requests=2))),
@@ -348,6 +356,16 @@ def test_limit_of_the_dialect_counts():
 def test_headers_of_clients_that_may_not_be_set_are_left_out():
     headers = {"Authorization": "Bearer x", "client-request-id": "1", "Host": "other", "prefer": "return=minimal"}
     assert answers(get("1", "shown", headers=headers))["1"]["body"]["Prefer"] == "return=minimal"
+
+
+@pytest.mark.parametrize(
+    "name", [*ABOUT_SENDER, *ABOUT_MESSAGE, *ENVIRONMENT, *UNDERSCORES, *ODD_NAMES, "Authorization"]
+)
+def test_header_that_may_not_be_set_says_nothing_of_the_sender(name, settings):
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_SCHEME", "staff")
+    settings.USE_X_FORWARDED_HOST = True
+    found = answers(get("1", "seen"), get("2", "seen", headers={name: "staff"}))
+    assert found["1"]["body"] == found["2"]["body"]
 
 
 def test_batch_in_a_batch_is_refused_alone():
