@@ -24,13 +24,14 @@ from django_batch.errors import BatchError, Malformed
 
 _OLD_VERSION = re.compile(r"[1-3]\.0")
 _AZURE = "x-ms-version"
-# By these a client says that it is one of OData's versions 2 and 3, or of Azure Storage, which are answered 202.
+_BEFORE_4 = 202  # what the versions 2 and 3 of OData answer every batch with (MS-ODATA §2.2.7.6.6)
+# By these a client says that it is one of theirs, or of Azure Storage.
 _ACCEPTED = ("DataServiceVersion", "MaxDataServiceVersion", _AZURE)
 
 
 def default_status(envelope: Envelope) -> int:
     """The status of the answer that a client expects, by what it says of itself."""
-    return 202 if any(name in envelope.headers for name in _ACCEPTED) else 200
+    return _BEFORE_4 if any(name in envelope.headers for name in _ACCEPTED) else 200
 
 
 def is_azure(envelope: Envelope) -> bool:
@@ -127,9 +128,10 @@ def _google_error(error: BatchError, status: int) -> bytes:
 class ODataMultipart(Dialect):
     """OData's batches in versions 2 to 4: change sets are groups, and the batch stops at the first failure.
 
-    It goes on if its sender prefers that. `status` is that of the whole answer: by default 200, or 202 for clients that
-    name a version before 4. `service_root` and `host_relative` say where URLs lead, as in `ServiceRoot`. With `flat`,
-    change sets are as in SharePoint: their parts are answered one by one, as all others, and none stops the rest.
+    It goes on if its sender prefers that, and in versions before 4, which know no such preference. `status` is that of
+    the whole answer: by default 200, or 202 for clients that name such a version. `service_root` and `host_relative`
+    say where URLs lead, as in `ServiceRoot`. With `flat`, change sets are as in SharePoint: their parts are answered
+    one by one, as all others, and none stops the rest.
     """
 
     media_types = (MULTIPART,)
@@ -170,12 +172,13 @@ class ODataMultipart(Dialect):
             if content_id:
                 known[content_id] = name
                 content_ids[name] = content_id
+        layout = self._layout(envelope, content_ids)
         return Batch(
             tuple(subrequests),
-            continue_on_error=continues_on_error(envelope.headers, default=self._flat),
+            continue_on_error=continues_on_error(envelope.headers, default=self._flat or layout.status == _BEFORE_4),
             lenient=True,
             faults=tuple(faults),
-            layout=self._layout(envelope, content_ids),
+            layout=layout,
         )
 
     def writer(self, batch: Batch) -> Writer:
@@ -211,7 +214,7 @@ class ODataMultipart(Dialect):
 
     def _layout(self, envelope: Envelope, content_ids: Mapping[str, str]) -> Layout:
         status = self._status or default_status(envelope)
-        if status == 202:
+        if status == _BEFORE_4:
             asked = _OLD_VERSION.match(envelope.headers.get("DataServiceVersion", ""))
             headers = {"DataServiceVersion": asked[0] if asked else "2.0"}
             # One of Azure's clients sees no failure outside of such a message.

@@ -73,6 +73,7 @@ CAPTURED = {
     "odata_multipart/syncfusion": "(POST PATCH DELETE)",
     "odata_multipart/ui5_group": "(POST PATCH) GET GET",
     "odata_multipart/ui5_single_change": "(POST) GET",
+    "odata_multipart/ui5_v2": "GET (POST PATCH) GET",
 }
 POST = message("POST", "Items", b"{}")
 # parts of a batch -> its sub-requests, without those of the first example
@@ -275,6 +276,8 @@ def test_status_and_version_are_those_that_the_client_expects(options, headers, 
         ({}, "continue-on-error=false", False),
         ({"flat": True}, "", True),
         ({"flat": True}, "continue-on-error=false", False),
+        ({"status": 202}, "", True),
+        ({"status": 202}, "continue-on-error=false", False),
     ],
 )
 def test_batch_stops_at_a_failure_unless_its_sender_prefers_that_it_goes_on(options, prefer, goes_on):
