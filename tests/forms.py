@@ -10,7 +10,7 @@ from django_batch.dialects.base import Dialect, Envelope, Writer
 from django_batch.dialects.native import BareWriter
 
 MULTIPART, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
-BOUNDARY = "parts"
+BOUNDARY = "between-parts"
 CONTENT_TYPE = f"{MULTIPART}; boundary={BOUNDARY}"
 
 

@@ -147,7 +147,7 @@ class FacebookWriter(ItemsWriter):
         is_success = 200 <= subresponse.status < 300
         text, added = self._body(subresponse, is_success)
         headers = {**subresponse.headers, **added}
-        if added:
+        if "Content-Type" in added:  # it is another body
             headers.pop("Content-Length", None)
         written = [{"name": name, "value": value} for name, value in headers.items()]
         return b'{"code":%d%b,"body":%b}' % (

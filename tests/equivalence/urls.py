@@ -12,6 +12,7 @@ from django_batch.dialects.odata import ODataJSON
 from django_batch.views import BatchView
 
 from . import rights
+from .dialects import PLAIN
 
 
 def environment(request: HttpRequest) -> JsonResponse:
@@ -41,6 +42,8 @@ urlpatterns = [
     path("open-batch/", BatchView.as_view(authentication_classes=[])),
     path("odata/$batch", BatchView.as_view(dialect=ODataJSON)),
     path("open-odata/$batch", BatchView.as_view(dialect=ODataJSON, authentication_classes=[])),
+    path("facebook/", BatchView.as_view(dialect=PLAIN)),
+    path("open-facebook/", BatchView.as_view(dialect=PLAIN, authentication_classes=[])),
     path("who/", rights.who),
     path("who/page/", rights.page),
     path("change/unheard/", rights.change_unheard),
