@@ -72,7 +72,10 @@ class FacebookBatch(Dialect):
         subrequests = [reader.tied(each, faults) for each in found]
         referred = {reference.id for each in subrequests for reference in each.references if self._omit_referred}
         return Batch(
-            tuple(each._replace(omit_body=reader.omits(each, referred=each.id in referred)) for each in subrequests),
+            tuple(
+                each._replace(omit_body=True) if reader.omits(each, referred=each.id in referred) else each
+                for each in subrequests
+            ),
             lenient=True,
             faults=tuple(faults),
             layout=_text(parameters, "include_headers").lower() not in ("false", "0"),
@@ -146,7 +149,7 @@ class FacebookWriter(ItemsWriter):
             return b"null"
         is_success = 200 <= subresponse.status < 300
         text, added = self._body(subresponse, is_success)
-        headers = {**subresponse.headers, **added}
+        headers = {**subresponse.headers, **added} if added else {**subresponse.headers}
         if "Content-Type" in added:  # it is another body
             headers.pop("Content-Length", None)
         written = [{"name": name, "value": value} for name, value in headers.items()]

@@ -24,6 +24,7 @@ from django_batch.dialects.facebook_references import (
     in_body,
     in_url,
     is_reference,
+    may_refer,
     pieces_of_form,
     pieces_of_json,
     pieces_of_text,
@@ -87,14 +88,19 @@ class OperationReader:
     def read(self, raw: Raw, position: int, pointer: str) -> Subrequest:
         """The sub-request of an operation, which depends on names until it is `tied`. Raises `Malformed`."""
         id_ = str(position)
-        if name := _name(raw):
-            self._ids.setdefault(name, []).append(id_)
-        operation = read(raw, _operation, pointer=pointer)
+        try:
+            operation = read(raw, _operation, pointer=pointer)
+        except Malformed:
+            self._ids.setdefault(_name(raw), []).append(id_)
+            raise
+        if operation.name:
+            self._ids.setdefault(operation.name, []).append(id_)
         if operation.omit_response_on_success is not None:
             self._omits[id_] = operation.omit_response_on_success
         headers = dict(_headers(operation, pointer))
         named = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
-        content_type, body, in_content = _content(operation, named, pointer)
+        files = _files(operation)
+        content_type, body, in_content = _content(operation, named, pointer, has_files=bool(files))
         path, in_path = self._path(operation, body, pointer)
         references = (*in_path, *in_content)
         depends_on = operation.depends_on or []
@@ -108,7 +114,7 @@ class OperationReader:
             tuple(dict.fromkeys([*names, *(reference.id for reference in references)])),
             pointer=pointer,
             references=references,
-            files=self._parts.take(_files(operation), pointer=f"{pointer}/attached_files"),
+            files=self._parts.take(files, pointer=f"{pointer}/attached_files") if files else (),
         )
 
     def _path(self, operation: _Operation, body: bytes, pointer: str) -> tuple[str, tuple[Reference, ...]]:
@@ -118,16 +124,23 @@ class OperationReader:
         prefix = "" if is_filled_first or _ABSOLUTE.match(url) else self._root
         url = url.removeprefix("/") if prefix else url
         token = self._token(operation, body)
+        if not may_refer(url):
+            return self._local(_with_token(prefix + url, token), pointer), ()
         write = partial(_first_of_url, self._root, token if is_reference(url) else "")
         try:
             references = tuple(in_url(url, shift=len(prefix), write_first=write if is_filled_first else as_segment))
             path = prefix + url if is_reference(url) else _with_token(prefix + url, token)
             known = masked(path, references) if references else path
-            checked = local_path(known, base=self._base) if known else ""
-        except (Malformed, ValueError) as error:
-            detail = error.detail if isinstance(error, Malformed) else f"Here {error}."
-            raise Malformed(detail, pointer=f"{pointer}/relative_url") from None
+        except ValueError as error:
+            raise Malformed(f"Here {error}.", pointer=f"{pointer}/relative_url") from None
+        checked = self._local(known, pointer) if known else ""
         return checked if known == path else path, references
+
+    def _local(self, url: str, pointer: str) -> str:
+        try:
+            return local_path(url, base=self._base)
+        except Malformed as error:
+            raise Malformed(error.detail, pointer=f"{pointer}/relative_url") from None
 
     def _token(self, operation: _Operation, body: bytes) -> str:
         """The access token that has to be added: an operation may have its own, in its query or its form."""
@@ -136,6 +149,8 @@ class OperationReader:
 
     def tied(self, subrequest: Subrequest, faults: list[BatchError]) -> Subrequest:
         """`subrequest` with the ids of the operations that it names, once all of them have been read."""
+        if not subrequest.depends_on:
+            return subrequest
         ids: dict[str, str] = {}
         for name in subrequest.depends_on:
             found = self._ids.get(name, [])
@@ -186,16 +201,17 @@ def _files(operation: _Operation) -> Mapping[str, str | list[str]]:
     return {name.strip(): name.strip() for name in parts if name.strip()}
 
 
-def _content(operation: _Operation, named: str, pointer: str) -> Content:
+def _content(operation: _Operation, named: str, pointer: str, *, has_files: bool) -> Content:
     """What an operation sends. A string is a form, unless its headers or its text say that it is JSON."""
     text, is_object = _text(operation, f"{pointer}/body")
     if not text:
         return "", b"", ()
     content_type = named or (JSON if is_object else FORM)
-    if has_files := bool(_files(operation)):
+    if has_files:
         content_type = FORM
-    if has_files and is_object:
-        text = _form_of(text, pointer=f"{pointer}/body")
+        text = _form_of(text, pointer=f"{pointer}/body") if is_object else text
+    if not may_refer(text):
+        return content_type, text.encode(), ()
     try:
         return content_type, *in_body(_pieces(text, content_type))
     except ValueError as error:

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
-from urllib.parse import quote_plus, unquote_plus
+from urllib.parse import quote_plus, unquote, unquote_plus
 
 from django_batch.core.documents import Query, to_json
 from django_batch.core.messages import Reference
@@ -40,6 +40,11 @@ class Mention(NamedTuple):
 
 
 Pieces = Iterable[bytes | Mention]  # of a body
+
+
+def may_refer(text: str) -> bool:
+    """Whether there may be a reference in `text`, an URL or a body of any type."""
+    return "result=" in unquote(text)
 
 
 def is_reference(text: str) -> bool:
@@ -97,9 +102,6 @@ def pieces_of_form(text: str) -> Iterator[bytes | Mention]:
 def pieces_of_json(text: bytes) -> Iterator[bytes | Mention]:
     """The pieces of a JSON body. What is all of a string becomes a value; inside of one it is text."""
     end = 0
-    if b"result=" not in text:
-        yield text
-        return
     for found in _STRING.finditer(text):
         if found[1] or b"result=" not in found[0]:
             continue
