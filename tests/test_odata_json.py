@@ -408,6 +408,12 @@ def test_batch_of_another_type_is_refused_in_the_form_of_odata():
 # Real clients
 
 
+@pytest.fixture
+def local_host(settings):
+    """The host that was asked."""
+    settings.ALLOWED_HOSTS = ["127.0.0.1"]
+
+
 def captured(file: Path) -> tuple[str, dict[str, str], bytes]:
     """The URL, the headers and the body of a captured request."""
     head, _, body = file.read_bytes().partition(b"\r\n\r\n")
@@ -416,8 +422,7 @@ def captured(file: Path) -> tuple[str, dict[str, str], bytes]:
 
 
 @pytest.mark.parametrize("file", WIRE, ids=lambda file: file.stem)
-def test_batch_of_a_real_client_is_answered(file, bookshop, settings):
-    settings.ALLOWED_HOSTS = ["127.0.0.1"]
+def test_batch_of_a_real_client_is_answered(file, bookshop, local_host):
     url, headers, body = captured(file)
     response = BatchClient(headers=headers).post(url, body, content_type="application/json")
     assert response.status_code == 200, response.content
@@ -441,8 +446,7 @@ def test_captured_batch_that_is_cut_anywhere_is_refused(file):
 
 
 @given(data=st.data(), file=st.sampled_from(WIRE))
-def test_captured_batch_that_is_mutilated_is_answered_or_refused(data, file, bookshop, settings):
-    settings.ALLOWED_HOSTS = ["127.0.0.1"]
+def test_captured_batch_that_is_mutilated_is_answered_or_refused(data, file, bookshop, local_host):
     url, headers, body = captured(file)
     content = bytearray(body)
     for _ in range(data.draw(st.integers(1, 3))):
