@@ -13,7 +13,7 @@ from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 from django.views import View
-from django.views.decorators.cache import never_cache
+from django.views.decorators.vary import vary_on_cookie
 from rest_framework.authentication import BasicAuthentication, TokenAuthentication
 from rest_framework.decorators import api_view, authentication_classes
 from rest_framework.response import Response
@@ -94,7 +94,7 @@ urlpatterns = [
     path("view/", Who.as_view()),
     path("set/", WhoSet.as_view({"get": "list"})),
     path("function/", who),
-    path("decorated/", never_cache(Who.as_view())),
+    path("decorated/", vary_on_cookie(Who.as_view())),
     path("bearer/", Who.as_view(authentication_classes=[Bearer])),
     path("careful/", Who.as_view(authentication_classes=[Careful, CarefulBasic])),
     path("batch/", BatchView.as_view(authentication_classes=[])),
@@ -198,7 +198,7 @@ def test_user_whom_a_property_keeps_out_at_last_is_kept_out(headers, times, book
     assert [answer["status"] for answer in answers] == [200, 200, 401]
 
 
-@pytest.mark.parametrize("view", [Plain.as_view(), Plain(), never_cache(Who.as_view()), send])
+@pytest.mark.parametrize("view", [Plain.as_view(), Plain(), vary_on_cookie(Who.as_view()), send])
 def test_view_that_rest_framework_has_not_made_is_called_as_it_is(view):
     assert share_authenticators(view) is view
 
