@@ -78,11 +78,6 @@ async def wait(request):
         ended.append("wait")
 
 
-def write(request, number):
-    Order.objects.create(number=number, customer_id=1)
-    return HttpResponse(status=201)
-
-
 async def count(request):
     return JsonResponse(await Order.objects.acount(), safe=False)
 
@@ -174,7 +169,6 @@ urlpatterns = [
     path("meet/", meet),
     path("async-meet/<int:number>/", async_meet),
     path("wait/", wait),
-    path("write/<number>/", write),
     path("count/", count),
     path("async-count/", count_authors),
     path("cancel/", cancel),

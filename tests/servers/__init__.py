@@ -1,0 +1,1 @@
+"""Batches over real servers, which `django-batch[servers]` installs."""

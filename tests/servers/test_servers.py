@@ -1,0 +1,96 @@
+"""Streamed batches over real servers, and clients that go away."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import closing
+from itertools import count
+
+import pytest
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")  # of which the servers have copies
+
+numbers = count()
+
+
+def lines(response):
+    """One by one, as they arrive."""
+    assert response.status == 207
+    while line := response.readline():
+        yield json.loads(line)
+
+
+def gets(*paths):
+    return [{"id": path, "path": path} for path in paths]
+
+
+def group(name, *paths):
+    return [{"id": path, "path": path, "atomicity_group": name} for path in paths]
+
+
+def test_lines_arrive_as_they_are_made(served):
+    server, path = served
+    with server.sent(gets("/line/1/", "/gate/", "/line/2/"), path) as response:
+        arrived = lines(response)
+        assert next(arrived)["id"] == "/line/1/"
+        os.close(server.reach_gate())
+        assert [line.get("id", "done") for line in arrived] == ["/gate/", "/line/2/", "done"]
+
+
+@pytest.mark.parametrize("gate", ["/gate/", "/agate/"])
+def test_lines_arrive_while_another_item_waits(served, gate):
+    server, path = served
+    with server.sent(gets(gate, "/line/1/", "/aline/2/"), path, parallel=True) as response:
+        arrived = lines(response)
+        assert {next(arrived)["id"] for _ in range(2)} == {"/line/1/", "/aline/2/"}
+        os.close(server.reach_gate())
+        assert [line.get("id", "done") for line in arrived] == [gate, "done"]
+
+
+@pytest.mark.parametrize("parallel", [False, True], ids=["in turn", "side by side"])
+def test_client_that_goes_away_in_a_group_leaves_the_database_whole_and_nothing_open(served, parallel):
+    server, path = served
+    before = server.state()
+    mark = f"live{next(numbers)}"
+    members = [f"/author/{mark}-a/", "/gate/", f"/author/{mark}-b/"]
+    rest = [{"path": "/line/100000/", "depends_on": "g"} for _ in range(200)]
+    rest.append({"path": f"/author/{mark}-never/", "depends_on": "g"})
+    with server.sent([*gets("/line/1/"), *group("g", *members), *rest], path, parallel=parallel) as response:
+        assert next(lines(response))["id"] == "/line/1/"
+        gate = server.reach_gate()
+    os.close(gate)
+    state = server.after(before["batches"] + 1)
+    written = [name for name in state["authors"] if name.startswith(mark)]
+    assert written in ([], [f"{mark}-a", f"{mark}-b"])
+    assert is_as_before(server, before)
+
+
+def is_as_before(server, before):
+    """Whether no thread, task or connection is left, once those of the requests before have ended.
+
+    gunicorn starts its threads one by one, and keeps them.
+    """
+    kinds = ["connections", "tasks", *([] if server.keeps_threads else ["threads"])]
+    for _ in range(200):
+        state = server.state()
+        if all(state[kind] <= before[kind] for kind in kinds):
+            return True
+    raise AssertionError(f"{before} became {state}")
+
+
+@pytest.mark.parametrize("name", ["gunicorn with threads", "uvicorn"])
+def test_thousand_streamed_batches_leave_nothing(start, name):
+    server = start(name)
+    requests = gets("/line/10/", "/aline/10/", "/api/books/1/")
+    states = []
+    for _ in range(2):
+        with closing(server.connect()) as connection:
+            for number in range(500):
+                path = "/async/batch/" if number % 2 and name == "uvicorn" else "/batch/"
+                response = server.send(connection, requests, path, parallel=number % 4 > 1)
+                assert len(response.read().splitlines()) == 4
+        states.append(server.state())
+    assert is_as_before(server, states[0])
+    assert states[1]["objects"] - states[0]["objects"] < 500
+    assert states[1]["descriptors"] <= states[0]["descriptors"] + 2
