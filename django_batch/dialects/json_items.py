@@ -93,7 +93,7 @@ def _name_only(raw: Raw, default_id: str, pointer: str) -> Subrequest:
     """Stands for an item that cannot be read, so that the others that depend on it are not blamed."""
     try:
         name = _name.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         name = _Name()
     known_as, group = _text(name.id), _text(name.atomicity_group)
     return Subrequest(
@@ -116,7 +116,7 @@ def read_struct(raw: Raw, decoder: Decoder[S], *, pointer: str) -> S:
     """The item that `decoder` finds in `raw`, but for its annotations."""
     try:
         return decoder.decode(raw)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, RecursionError):  # of one that is nested too deeply, which is found again below
         members = read_members(raw, pointer=pointer)
     known = decoder.type.__struct_encode_fields__
     for name in members:
