@@ -104,12 +104,16 @@ class _Team:
     def _next_step(self) -> Step | None:
         """A step that may start, as soon as there is one; None when the run is over."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._run.streamed or len(self._finished) < _AHEAD or self._run.stopped)
+            while self._run.streamed and len(self._finished) >= _AHEAD and not self._run.stopped:
+                self._wait()
             while not (steps := self._run.start()) and self._in_progress:
-                give_pooled_back()
-                self._changed.wait()
+                self._wait()
             self._in_progress += len(steps)
             return steps[0] if steps else None
+
+    def _wait(self) -> None:
+        give_pooled_back()
+        self._changed.wait()
 
     def _do(self, step: Step) -> None:
         subresponses: Sequence[Subresponse] = ()
@@ -134,6 +138,7 @@ class _Team:
         """Start nothing more, and wait for what is in progress, until nobody holds a connection for this batch."""
         with self._changed:
             self._run.stop("the batch was broken off")
+            self._changed.notify_all()
             self._changed.wait_for(lambda: not self._in_progress and not self._helping)
 
 

@@ -6,8 +6,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
+from itertools import islice, product
 from threading import Barrier, Event, Lock, current_thread, main_thread
 from typing import ClassVar
 
@@ -24,6 +25,7 @@ from django_batch.core.plan import Step, plan
 from django_batch.core.run import Run
 from django_batch.execution import threads
 from django_batch.execution.pool import SIZE, pool
+from django_batch.execution.serial import SerialExecutor
 from django_batch.execution.threads import ThreadExecutor
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -289,6 +291,58 @@ def test_consumer_that_stops_lets_what_is_in_progress_end():
     finished.close()
     assert [event for event, _ in log.events].count("begin") == [event for event, _ in log.events].count("end")
     assert len(log.events) < 12
+
+
+def test_consumer_of_a_stream_that_is_slow_and_stops_leaves_nobody_waiting(monkeypatch):
+    log, reading, waits = Log(), Event(), Event()
+
+    def perform(step):
+        assert step.position == 0 or reading.wait(SECONDS)
+        return log.perform(step)
+
+    monkeypatch.setattr(threads, "give_pooled_back", waits.set)  # which is done by whoever is about to wait
+    run = books(*map(subrequest, range(200)))
+    run.streamed = True
+    with few_threads(1):
+        finished = ThreadExecutor().execute(run, perform, max_workers=2)
+        next(finished)
+        reading.set()
+        assert waits.wait(SECONDS)
+        finished.close()
+    assert [event for event, _ in log.events].count("begin") == [event for event, _ in log.events].count("end")
+    assert len(log.events) == 2 * (1 + threads._AHEAD)
+
+
+@contextmanager
+def few_threads(number: int):
+    """The pool has no more than `number`."""
+    taken = [pool.take() for _ in range(SIZE - number)]
+    assert all(taken)
+    try:
+        yield
+    finally:
+        for _ in taken:
+            pool._free.release()
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("executor", [ThreadExecutor, SerialExecutor])
+def test_consumer_that_stops_at_any_point_of_any_small_batch_leaves_nothing_in_progress(executor, streamed):
+    for first, second, third, taken in product([False, True], [False, True], [False, True], range(4)):
+        waits = [[], ["0"] if first else [], [*(["0"] if second else []), *(["1"] if third else [])]]
+        log, run = Log(), books(*(subrequest(place, *waits[place]) for place in range(3)))
+        run.streamed = streamed
+        with closing(executor().execute(run, log.perform, max_workers=3)) as finished:
+            assert len([*islice(finished, taken)]) == taken
+        events = list(log.events)
+        assert sorted(id_ for event, id_ in events if event == "begin") == sorted(
+            id_ for event, id_ in events if event == "end"
+        )
+        assert {id_ for _, id_ in events} == run.answers.keys()
+        free = [pool.take() for _ in range(SIZE)]
+        for _ in range(free.count(True)):
+            pool._free.release()
+        assert all(free)
 
 
 # Threads are few.
