@@ -131,12 +131,12 @@ async def cookie(request):
 
 async def disturb(request):
     """Leave the connection in manual commit."""
-    await sync_to_async(connection.set_autocommit)(False)
+    await sync_to_async(lambda: connection.set_autocommit(False))()  # of the thread's connection, not of the loop's
     return HttpResponse()
 
 
 async def is_in_autocommit(request):
-    return JsonResponse(await sync_to_async(connection.get_autocommit)(), safe=False)
+    return JsonResponse(await sync_to_async(lambda: connection.get_autocommit())(), safe=False)
 
 
 async def visits(request):
