@@ -70,9 +70,12 @@ def flow(step: Step, answers: Answers, *, max_size: int, over: Callable[[], bool
 
     `max_size` bounds what references make of a sub-request, in bytes. A group whose time is `over` goes no further.
     """
-    obstacles = {each.id: _obstacle(each, answers) for each in step.subrequests if each.depends_on or each.condition}
-    if any(obstacles.values()):
-        return tuple(_not_started(each, obstacles.get(each.id)) for each in step.subrequests)
+    for each in step.subrequests:
+        if each.depends_on or each.condition:
+            obstacles = {each.id: _obstacle(each, answers) for each in step.subrequests}
+            if any(obstacles.values()):
+                return tuple(_not_started(each, obstacles[each.id]) for each in step.subrequests)
+            break
     if step.atomic:
         return (yield from _group(step.subrequests, answers, max_size, over))
     return ((yield from _answer(step.subrequests[0], answers, max_size)),)

@@ -57,7 +57,7 @@ def plan(batch: Batch, *, parallel_writes: bool = False) -> Plan:
         raise refusal(faults)
     if batch.parallel and not parallel_writes:
         waits = _keep_writes_in_order(members, waits)
-    return Plan(batch, tuple(_step(place, group, batch, waits) for place, group in enumerate(members)))
+    return Plan(batch, tuple([_step(place, group, batch, waits) for place, group in enumerate(members)]))
 
 
 def _step(position: int, group: Members, batch: Batch, waits: Waits) -> Step:
@@ -86,6 +86,8 @@ def _members(batch: Batch) -> list[Members]:
     """The sub-requests of each step, in batch order."""
     if batch.atomic:
         return [batch.subrequests] if batch.subrequests else []
+    if all(subrequest.atomicity_group is None for subrequest in batch.subrequests):
+        return [(subrequest,) for subrequest in batch.subrequests]
     groups: dict[object, list[Subrequest]] = {}
     for place, subrequest in enumerate(batch.subrequests):
         group = subrequest.atomicity_group

@@ -27,7 +27,7 @@ class Run:
         self.stopped = ""  # why, once nothing more may start
         self._over = over
         self._answers: dict[str, Sequence[Subresponse]] = {}
-        self._references = Counter(id_ for each in plan.batch.subrequests for id_ in _referred(each))
+        self._references = Counter(id_ for each in plan.batch.subrequests if each.references for id_ in _referred(each))
         self._waiting = {step.position: len(step.after) for step in plan.steps if step.after}
         self._dependents: dict[int, list[int]] = {}
         for step in plan.steps:
@@ -58,7 +58,8 @@ class Run:
         if not self.plan.batch.continue_on_error and any(subresponse.failed for subresponse in subresponses):
             self.stop("the batch stopped at the first failure")
         for subresponse in subresponses:
-            self._answers[subresponse.subrequest.id] = (self._kept(subresponse),)
+            kept = self._kept(subresponse) if self.streamed else subresponse
+            self._answers[subresponse.subrequest.id] = (kept,)
         if (group := step.subrequests[0].atomicity_group) is not None:
             self._answers[group] = [*map(_outcome, subresponses)] if self.streamed else subresponses
         if self.streamed and self._references:
@@ -85,9 +86,7 @@ class Run:
 
     def _kept(self, subresponse: Subresponse) -> Subresponse:
         """`subresponse`, with as much of it as may still be asked for."""
-        if not self.streamed or self._references[subresponse.subrequest.id]:
-            return subresponse
-        return _outcome(subresponse)
+        return subresponse if self._references[subresponse.subrequest.id] else _outcome(subresponse)
 
     def _forget(self, subrequests: Iterable[Subrequest]) -> None:
         """Keep no more than the outcome of what only `subrequests`, which have now been answered, referred to."""

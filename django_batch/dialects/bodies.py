@@ -14,6 +14,7 @@ from django_batch.dialects.json import read
 from django_batch.errors import Malformed
 
 _text = Decoder(str)
+_any = Decoder(Raw)
 _URL_ALPHABET = str.maketrans("-_", "+/")
 
 
@@ -25,7 +26,7 @@ def is_json_text(body: bytes) -> bool:
     try:
         if not body.isascii():
             body.decode()
-        msgspec.json.decode(body, type=msgspec.Raw)
+        _any.decode(body)
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
         return False
     return True

@@ -21,6 +21,8 @@ from django_batch.errors import Malformed, TooManyRequests
 T = TypeVar("T")
 _PLACE = re.compile(r" - at `(?:key in )?\$(.*)`$")
 _members = Decoder(dict[str, Raw])
+_list = Decoder(list[Raw])
+_FEW = 16  # times as many elements as are allowed, which cost less to hold than the array that can hold no more
 _MAX_UNKNOWN = 10  # members that are answered; there may be a million
 _LONGEST_GUESS = 50  # characters of a name that is compared with the known ones, which takes its square in time
 
@@ -45,13 +47,16 @@ def _pointer(place: str) -> str:
 
 
 def read_array(raw: Raw | bytes, limit: int, *, commas: int, pointer: str) -> list[Raw]:
-    """The elements of a JSON array. Raises `TooManyRequests` past `limit`; what is there too much is never held.
+    """The elements of a JSON array. Raises `TooManyRequests` past `limit`; many times as many are never held.
 
     `commas` are as many as there are in `raw`, or more: no array has more elements than one to each, and one.
     """
-    most = 2 ** commas.bit_length()  # elements; a power of two, so that few kinds of array have to be kept
-    places = msgspec.structs.astuple(read(raw, _array(min(limit + 1, most)), pointer=pointer))
-    elements = [element for element in places if element is not UNSET]
+    if commas <= _FEW * limit:
+        elements = read(raw, _list, pointer=pointer)
+    else:
+        most = 2 ** commas.bit_length()  # elements; a power of two, so that few kinds of array have to be kept
+        places = msgspec.structs.astuple(read(raw, _array(min(limit + 1, most)), pointer=pointer))
+        elements = [element for element in places if element is not UNSET]
     if len(elements) > limit:
         raise TooManyRequests(f"The batch has more than {limit} sub-requests. Send them in several.", pointer=pointer)
     return elements

@@ -41,6 +41,8 @@ def check_encoding(envelope: Envelope) -> None:
     charset = charset_of(envelope.content_type)
     if media_type_of(envelope.content_type) != "application/json" or charset not in (None, "utf-8", "utf8"):
         raise UnsupportedMediaType(f"Send the batch as application/json in UTF-8, not as {envelope.content_type!r}.")
+    if envelope.body.isascii():
+        return
     decoder = codecs.getincrementaldecoder("utf-8")()
     view = memoryview(envelope.body)
     try:

@@ -42,11 +42,13 @@ _MADE = {_codes(APIView.as_view()), _codes(_Actions.as_view({"get": "list"}))}
 
 def share_authenticators(view: View) -> View:
     """`view`, or if it was made by REST framework, one like it that shares what its authenticators load."""
-    return _made_once_more(view) if _codes(view) in _MADE else view
+    return _shared(view) if type(view) is FunctionType else view  # of others, some cannot be keys
 
 
 @lru_cache(maxsize=_MAX_VIEWS)
-def _made_once_more(view: View) -> View:
+def _shared(view: View) -> View:
+    if _codes(view) not in _MADE:
+        return view
     made = cast("FunctionType", view.__wrapped__)  # type: ignore[attr-defined]
     cells = [
         CellType(partial(_make, cell.cell_contents)) if name == "cls" else cell

@@ -100,6 +100,8 @@ def _response(morsel: Morsel[str], *, of_host: bool) -> HTTPResponse:
 
 def cookies_of(response: HttpResponseBase, path: str) -> tuple[Morsel[str], ...]:
     """What `response` sets, each with a Path. A view may also have written one into the header with its own hand."""
+    if not response.cookies and "set-cookie" not in response.headers._store:
+        return ()
     by_hand = SimpleCookie(response.headers.get("Set-Cookie", ""))
     return tuple([with_path(morsel, path) for morsel in (*by_hand.values(), *response.cookies.values())])
 

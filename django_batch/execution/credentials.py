@@ -40,7 +40,7 @@ class Credentials:
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, bytes] = {}
-        self._in_progress = 0  # steps
+        self._in_progress: set[int] = set()  # positions of steps
         self._changing = False  # a step in progress may have changed something
         self._lock = Lock()  # steps may be done on several threads
 
@@ -68,23 +68,23 @@ class Credentials:
     def _tables(self) -> frozenset[str]:
         return frozenset(_tables())
 
-    def begin_step(self) -> None:
-        """A step is in progress from now on."""
-        with self._lock:
-            self._in_progress += 1
+    def begin_step(self, position: int) -> None:
+        """The step at `position` is in progress from now on."""
+        self._in_progress.add(position)
 
-    def begin_unheard_step(self) -> None:
-        """The same, of one whose statements are not heard here: nothing is shared as long as it is in progress."""
+    def begin_unheard_step(self, position: int) -> None:
+        """One is in progress whose statements are not heard here: until it has ended, nothing is shared."""
         with self._lock:
-            self._in_progress += 1
+            self._in_progress.add(position)
             self._kept = {}
             self._changing = True
 
-    def end_step(self) -> None:
+    def end_step(self, position: int) -> None:
         """It has ended, and so has every transaction in it."""
-        with self._lock:
-            self._in_progress -= 1
-            self._changing = self._changing and self._in_progress > 0
+        self._in_progress.discard(position)
+        if self._changing:
+            with self._lock:
+                self._changing = bool(self._in_progress)
 
     def find(self, key: Hashable) -> Any:
         """A copy of what is kept under `key`, or None."""

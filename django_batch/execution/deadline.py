@@ -19,4 +19,4 @@ class Deadline:
 
     def over(self) -> bool:
         """Whether it has passed."""
-        return self.left() == 0.0
+        return self._end is not None and self._clock() >= self._end

@@ -49,7 +49,8 @@ class Exchange:
                 perform = stack.enter_context(dry_run(steps)) if self.batch.dry_run else steps.perform
                 finished = stack.enter_context(closing(executor.execute(self.run, perform, max_workers=max_workers)))
                 for subresponses in finished:
-                    self._report(subresponses)
+                    if subrequest_finished.receivers:
+                        self._report(subresponses)
                     yield subresponses
             yield from self._conclude()
         finally:
@@ -98,8 +99,6 @@ class Exchange:
         batch_started.send_robust(self._sender, request=self._request, batch=self.batch)
 
     def _report(self, subresponses: Iterable[Subresponse]) -> None:
-        if not subrequest_finished.receivers:
-            return
         for each in subresponses:
             subrequest_finished.send_robust(
                 self._sender,

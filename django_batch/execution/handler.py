@@ -45,12 +45,12 @@ class SubrequestHandler(BaseHandler):
 
 def get_response(request: HttpRequest) -> HttpResponseBase:
     """The answer of the whole chain to `request`. It sends neither `request_started` nor `request_finished`."""
-    return _get_handler(is_async=False).get_response(request)
+    return (_handlers.get(False) or _make_handler(is_async=False)).get_response(request)
 
 
 async def aget_response(request: HttpRequest) -> HttpResponseBase:
     """As `get_response`, on the loop: what is sync in the chain is called on the thread of the request."""
-    response: HttpResponseBase = await _get_handler(is_async=True).get_response_async(request)
+    response: HttpResponseBase = await (_handlers.get(True) or _make_handler(is_async=True)).get_response_async(request)
     return response
 
 
@@ -63,7 +63,7 @@ def is_async(path_info: str) -> bool:
     return iscoroutinefunction(view)
 
 
-def _get_handler(*, is_async: bool) -> SubrequestHandler:
+def _make_handler(*, is_async: bool) -> SubrequestHandler:
     with _lock:
         if is_async not in _handlers:
             handler = SubrequestHandler()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, suppress
 from io import BytesIO
 from typing import cast
@@ -17,24 +17,42 @@ from django_batch.errors import BodyTooLarge
 _NOT_IN_ITEMS = frozenset(
     ("set-cookie", "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
 )
+_BODILESS = (204, 304)  # RFC 9110 §6.4.1
+_MAX_MADE = 64  # kept per batch
 _READ_BY_NAME = {"content-type": "Content-Type", "content-encoding": "Content-Encoding"}  # by the dialects
 
 
-def headers_of(response: HttpResponseBase) -> dict[str, str]:
-    """The headers of an item, by name: `Content-Type`, however the view has written it."""
+class Headers:
+    """The headers of the items of one batch. Most are alike, and made once: for six, a fifth of what they took."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
+
+    def of(self, response: HttpResponseBase) -> Mapping[str, str]:
+        """By name: `Content-Type`, however the view has written it."""
+        written = tuple(response.headers._store.values())  # `items()` would look each of them up again
+        made = self._made.get(written)
+        if made is None:
+            if len(self._made) >= _MAX_MADE:
+                self._made.clear()
+            made = self._made[written] = _in_item(written)
+        return made
+
+
+def _in_item(written: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {
-        _READ_BY_NAME.get(lowered, name if name != lowered else name.title()): value
-        for lowered, (name, value) in response.headers._store.items()  # `items()` would look each of them up again
-        if lowered not in _NOT_IN_ITEMS
+        _READ_BY_NAME.get(name.lower(), name if name != name.lower() else name.title()): value
+        for name, value in written
+        if name.lower() not in _NOT_IN_ITEMS
     }
 
 
 def body_of(request: HttpRequest, response: HttpResponseBase, *, limit: int) -> bytes:
     """The body as a client gets it. Raises `BodyTooLarge` past `limit` bytes, and whatever a stream raises."""
-    bodiless = request.method == "HEAD" or response.status_code in (204, 304)  # RFC 9110 §6.4.1
-    if isinstance(response, StreamingHttpResponse):
+    bodiless = request.method == "HEAD" or response.status_code in _BODILESS
+    if response.streaming:
         content = _Content(None if bodiless else limit)
-        content.read_stream(response)
+        content.read_stream(cast("StreamingHttpResponse", response))
         return content.getvalue()
     body = cast("HttpResponse", response).content
     if bodiless:
@@ -100,14 +118,16 @@ def too_large() -> BodyTooLarge:
     return BodyTooLarge("This body and those before it are past MAX_RESPONSE_SIZE. Send the request alone.")
 
 
-def close(response: HttpResponseBase) -> None:
-    """Give back all that `response` holds, as its own `close()` does.
+def close(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Give back all that `response` to `request` holds, as its own `close()` does.
 
     That one then sends `request_finished`, which closes the database connections: inside a transaction, what was
     written would vanish.
     """
-    for closer in response._resource_closers:  # type: ignore[attr-defined]
-        with suppress(Exception):  # as in HttpResponseBase.close()
-            closer()
-    response._resource_closers.clear()  # type: ignore[attr-defined]
+    closers: list[Callable[[], object]] = response._resource_closers  # type: ignore[attr-defined]
+    if "_files" in vars(request) or closers != [request.close]:  # which closes those files, and is not free: 1 %
+        for closer in closers:
+            with suppress(Exception):  # as in HttpResponseBase.close()
+                closer()
+    closers.clear()
     response.closed = True

@@ -50,13 +50,13 @@ class Steps:
 
     def perform(self, step: Step) -> Sequence[Subresponse]:
         """The subresponses of `step`."""
-        self._connections()
-        self.conversation.credentials.begin_step()
+        connections = self._connections()
+        self.conversation.credentials.begin_step(step.position)
         try:
             return self._group(step) if step.atomic else drive(self._flow(step), self.conversation.perform)
         finally:
-            self.conversation.credentials.end_step()
-            self._mend_connections()
+            self.conversation.credentials.end_step(step.position)
+            _mend(connections)
 
     def is_async(self, step: Step) -> bool:
         """Whether `step` is one sub-request, for an async view. A group is done on a thread, with its connections."""
@@ -69,13 +69,13 @@ class Steps:
 
     async def aperform(self, step: Step) -> Sequence[Subresponse]:
         """As `perform`, of an async view, which is cancelled at the deadline. It has the task that this is done in."""
-        self.conversation.credentials.begin_unheard_step()  # of which thread, only the view knows
+        self.conversation.credentials.begin_unheard_step(step.position)  # of which thread, only the view knows
         try:
             return await adrive(self._flow(step), self._answer)
         finally:
-            self.conversation.credentials.end_step()
+            self.conversation.credentials.end_step(step.position)
             if any(map(_is_broken, self._home)):
-                await sync_to_async(self._mend_connections)()
+                await sync_to_async(lambda: _mend(self._connections()))()
 
     async def _answer(self, effect: Effect) -> Subresponse:
         assert isinstance(effect, Subrequest)
@@ -103,17 +103,13 @@ class Steps:
             if group.conflict is None or retry == self.retries or self.deadline.over():
                 return subresponses
             retry += 1
-            self._mend_connections()
+            _mend(self._connections())
             self.retried(subrequests=step.subrequests, attempt=retry, error=group.conflict)
             sleep(uniform(0, longest))
             longest *= 2
 
-    def _mend_connections(self) -> None:
-        for connection in self._connections():
-            _mend(connection)
-
     def _connections(self) -> Sequence[BaseDatabaseWrapper]:
-        """Those of this thread, whose statements the credentials hear.
+        """Those of this thread, whose statements the credentials hear from now on.
 
         Kept, as Django looks each of them up in its context: 3 % of a plain view.
         """
@@ -154,10 +150,11 @@ def dry_run(steps: Steps) -> Iterator[Perform]:
             branch.forget()
 
 
-def _mend(connection: BaseDatabaseWrapper) -> None:
-    """Close a connection that a view has left broken, as the end of a request alone does."""
-    if _is_broken(connection):
-        connection.close_if_unusable_or_obsolete()
+def _mend(connections: Iterable[BaseDatabaseWrapper]) -> None:
+    """Close those that a view has left broken, as the end of a request alone does."""
+    for connection in connections:
+        if _is_broken(connection):
+            connection.close_if_unusable_or_obsolete()
 
 
 def _is_broken(connection: BaseDatabaseWrapper) -> bool:

@@ -93,24 +93,14 @@ def test_statement_that_may_change_what_is_kept_drops_it_before(credentials, sql
     assert execute(credentials, sql) == (None if may_change else "value")
 
 
-def test_what_is_loaded_after_a_change_is_kept_when_the_step_has_ended(credentials):
-    credentials.begin_step()
-    execute(credentials, "ROLLBACK")
-    credentials.keep("key", "value")
-    assert credentials.find("key") is None
-    credentials.end_step()
-    credentials.keep("key", "value")
-    assert credentials.find("key") == "value"
-
-
 def test_what_is_loaded_beside_a_change_is_kept_when_every_step_has_ended(credentials):
-    credentials.begin_step()
-    credentials.begin_step()
+    credentials.begin_step(0)
+    credentials.begin_step(1)
     execute(credentials, "ROLLBACK")
-    credentials.end_step()
-    credentials.keep("key", "value")
-    assert credentials.find("key") is None
-    credentials.end_step()
+    for position in (0, 1):
+        credentials.keep("key", "value")
+        assert credentials.find("key") is None
+        credentials.end_step(position)
     credentials.keep("key", "value")
     assert credentials.find("key") == "value"
 

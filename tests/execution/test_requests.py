@@ -18,7 +18,7 @@ from django_batch.conf import DEFAULT_ALLOWED_HEADERS
 from django_batch.core.messages import Subrequest
 from django_batch.errors import BatchError, HeaderNotAllowed, Malformed, MethodNotAllowed, OutsideScriptPrefix
 from django_batch.execution.credentials import Credentials
-from django_batch.execution.requests import SubrequestFactory
+from django_batch.execution.requests import Pairs, SubrequestFactory
 
 SERVER = {
     "SERVER_NAME": "localhost",
@@ -97,7 +97,7 @@ def build(
     body: bytes = b"",
     sent_by: Any = None,
     allowed: tuple[str, ...] = DEFAULT_ALLOWED_HEADERS,
-    cookies: dict[str, str] | None = None,
+    cookies: Pairs | None = None,
     **headers: str,
 ) -> WSGIRequest:
     """The sub-request that `sent_by` carries. Underscores in names of headers stand for hyphens."""
@@ -105,7 +105,7 @@ def build(
         sent_by or parent(), allowed_headers=allowed, methods=("GET", "POST"), credentials=Credentials()
     )
     pairs = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-    return factory.build(Subrequest("0", method, path, pairs, body), cookies=cookies or {})
+    return factory.build(Subrequest("0", method, path, pairs, body), cookies=cookies or ())
 
 
 def test_environment_of_a_subrequest_is_what_the_server_says_of_its_sender():
@@ -127,19 +127,21 @@ def test_headers_that_connection_names_are_inherited():
 def test_cookies_come_as_credentials_and_not_with_the_environment():
     request = parent(HTTP_COOKIE="a=1")
     assert build(sent_by=request).COOKIES == {}
-    assert build(sent_by=request, cookies={"HTTP_COOKIE": "a=2"}).COOKIES == {"a": "2"}
+    assert build(sent_by=request, cookies=(("HTTP_COOKIE", "a=2"),)).COOKIES == {"a": "2"}
 
 
 def test_subrequests_of_one_factory_share_nothing_that_can_be_changed():
     factory = SubrequestFactory(parent(**SENDER), allowed_headers=(), methods=("GET",), credentials=Credentials())
-    first, second = (factory.build(Subrequest("0", "GET", "/?a=1"), cookies={"HTTP_COOKIE": "a=1"}) for _ in range(2))
+    first, second = (
+        factory.build(Subrequest("0", "GET", "/?a=1"), cookies=(("HTTP_COOKIE", "a=1"),)) for _ in range(2)
+    )
     first.META["REMOTE_USER"] = "staff"
     first.COOKIES["a"] = "2"
     first.GET._mutable = True
     first.GET["a"] = "2"
     first.content_params["charset"] = "utf-7"
     first.session = object()
-    third = factory.build(Subrequest("2", "GET", "/?a=1"), cookies={"HTTP_COOKIE": "a=1"})
+    third = factory.build(Subrequest("2", "GET", "/?a=1"), cookies=(("HTTP_COOKIE", "a=1"),))
     for request in (second, third):
         assert "REMOTE_USER" not in request.META
         assert (request.COOKIES, request.GET.dict(), request.content_params) == ({"a": "1"}, {"a": "1"}, {})
@@ -153,7 +155,7 @@ def test_header_that_may_not_be_set_is_left_out_where_that_is_asked_for():
     factory = SubrequestFactory(
         sent_by, allowed_headers=["Prefer", "Host"], methods=("GET",), credentials=Credentials(), lenient=True
     )
-    request = factory.build(Subrequest("0", "GET", "/", tuple(headers)), cookies={})
+    request = factory.build(Subrequest("0", "GET", "/", tuple(headers)), cookies=())
     expected = {**build(sent_by=sent_by).META, "HTTP_PREFER": "return=minimal"}
     assert {key: value for key, value in request.META.items() if key != "wsgi.input"} == {
         key: value for key, value in expected.items() if key != "wsgi.input"
@@ -164,7 +166,7 @@ def test_many_different_headers_are_each_those_of_their_own_subrequest():
     factory = SubrequestFactory(parent(), allowed_headers=["Accept"], methods=("GET",), credentials=Credentials())
     for number in range(200):
         subrequest = Subrequest("0", "GET", "/", (("Accept", f"x/{number}"),))
-        assert factory.build(subrequest, cookies={}).headers["Accept"] == f"x/{number}"
+        assert factory.build(subrequest, cookies=()).headers["Accept"] == f"x/{number}"
 
 
 @given(
@@ -274,7 +276,7 @@ def test_header_is_known_in_any_letter_case(name, key):
 
 def test_header_of_an_item_outranks_what_is_inherited():
     sent_by = parent(HTTP_ACCEPT_LANGUAGE="de", HTTP_X_CSRFTOKEN="a")
-    meta = build(sent_by=sent_by, cookies={"HTTP_X_CSRFTOKEN": "b"}, Accept_Language="en", X_CSRFToken="c").META
+    meta = build(sent_by=sent_by, cookies=(("HTTP_X_CSRFTOKEN", "b"),), Accept_Language="en", X_CSRFToken="c").META
     assert (meta["HTTP_ACCEPT_LANGUAGE"], meta["HTTP_X_CSRFTOKEN"]) == ("en", "c")
 
 

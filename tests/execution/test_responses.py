@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from io import BytesIO
-from types import SimpleNamespace
 
 import pytest
 from django.core.signals import request_finished
-from django.http import FileResponse, HttpResponse, HttpResponseNotModified, StreamingHttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseNotModified, StreamingHttpResponse
+from django.utils.datastructures import MultiValueDict
 
 from django_batch.errors import BodyTooLarge
-from django_batch.execution.responses import body_of, close, headers_of
+from django_batch.execution.responses import Headers, body_of, close
 
-GET, HEAD = SimpleNamespace(method="GET"), SimpleNamespace(method="HEAD")
+GET, HEAD = HttpRequest(), HttpRequest()
+GET.method, HEAD.method = "GET", "HEAD"
 LIMIT = 10  # bytes
 
 
@@ -46,7 +47,7 @@ BODIES = [
 def test_body_is_what_a_client_gets(make, request_, body):
     response = make()
     assert body_of(request_, response, limit=LIMIT) == body
-    close(response)
+    close(GET, response)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_header_has_one_name_however_it_was_written(written, name):
     response = HttpResponse()
     del response["Content-Type"]
     response[written] = "x"
-    assert headers_of(response) == {name: "x"}
+    assert Headers().of(response) == {name: "x"}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_header_has_one_name_however_it_was_written(written, name):
 def test_header_of_one_connection_or_browser_is_not_in_an_item(name):
     response = HttpResponse(headers={name: "x", "X-Kept": "x"}, content_type="text/plain")
     response.set_cookie("a", "1")
-    assert headers_of(response) == {"Content-Type": "text/plain", "X-Kept": "x"}
+    assert Headers().of(response) == {"Content-Type": "text/plain", "X-Kept": "x"}
 
 
 class Closer:
@@ -127,15 +128,15 @@ def test_all_that_a_response_holds_is_closed_once_whatever_is_raised():
     closers = [Closer(), Closer(RuntimeError()), Closer()]
     response = HttpResponse()
     response._resource_closers += [closer.close for closer in closers]
-    close(response)
-    close(response)
+    close(GET, response)
+    close(GET, response)
     assert [closer.closed for closer in closers] == [1, 1, 1]
     assert response.closed
 
 
 def test_file_of_a_response_is_closed():
     file = BytesIO(b"x")
-    close(FileResponse(file))
+    close(GET, FileResponse(file))
     assert file.closed
 
 
@@ -147,7 +148,28 @@ def test_closing_does_not_say_that_the_request_is_finished():
 
     request_finished.connect(receive)
     try:
-        close(HttpResponse())
+        close(GET, HttpResponse())
     finally:
         request_finished.disconnect(receive)
     assert sent == []
+
+
+def test_files_of_a_request_are_closed_with_its_response():
+    file = BytesIO(b"x")
+    request, response = HttpRequest(), HttpResponse()
+    request._files = MultiValueDict({"file": [file]})
+    response._resource_closers.append(request.close)
+    close(request, response)
+    assert file.closed
+
+
+def test_headers_that_are_alike_are_made_once():
+    headers = Headers()
+    one, other = (headers.of(HttpResponse(headers={"X-Kept": "x"})) for _ in range(2))
+    assert one is other
+
+
+def test_headers_that_differ_are_each_those_of_their_own_response():
+    headers = Headers()
+    for number in [*range(200), *range(200)]:
+        assert headers.of(HttpResponse(headers={"X-Kept": str(number)}))["X-Kept"] == str(number)
