@@ -189,6 +189,12 @@ def test_answers_are_written_in_their_order():
     )
 
 
+def test_many_different_headers_are_each_those_of_their_own_answer():
+    headers = [{"X-Number": str(number)} for number in range(200)]
+    content = NativeDialect().writer(OF_WHOLE).whole([Subresponse(GET, 204, each) for each in [*headers, *headers]])
+    assert [each["headers"] for each in json.loads(content)["responses"]] == [*headers, *headers]
+
+
 def test_dry_run_is_told_in_the_answer():
     assert json.loads(NativeDialect().writer(replace(OF_WHOLE, dry_run=True)).whole([])) == {
         "dry_run": True,

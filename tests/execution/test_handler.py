@@ -79,6 +79,11 @@ def test_threads_that_come_together_share_one_chain():
     assert Counter.made == 1
 
 
+def test_thread_that_comes_second_finds_the_chain_of_the_first():
+    assert handler._make_handler(is_async=False) is handler._make_handler(is_async=False)
+    assert Counter.made == 1
+
+
 def test_subrequest_sends_no_signal_of_a_request():
     sent = []
 

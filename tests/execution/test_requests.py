@@ -355,9 +355,13 @@ def test_asgi_parent_gives_its_scheme_host_and_client():
     assert "CONTENT_TYPE" not in request.META
 
 
+with_and_without_cookies = pytest.mark.parametrize("cookies", [(), (("HTTP_COOKIE", "a=1"),)], ids=["none", "cookies"])
+
+
+@with_and_without_cookies
 @pytest.mark.parametrize("name", ["session", "_cached_user"])
-def test_what_a_middleware_sets_is_an_attribute_like_any_other(name):
-    request = build()
+def test_what_a_middleware_sets_is_an_attribute_like_any_other(name, cookies):
+    request = build(cookies=cookies)
     request.session = SessionStore()
     assert not hasattr(request, "_cached_user")
     value = object()
@@ -367,7 +371,8 @@ def test_what_a_middleware_sets_is_an_attribute_like_any_other(name):
     assert name not in vars(request)
 
 
-def test_what_no_middleware_has_set_is_missing():
+@with_and_without_cookies
+def test_what_no_middleware_has_set_is_missing(cookies):
     with pytest.raises(AttributeError, match="session"):
-        build().session  # noqa: B018
+        build(cookies=cookies).session  # noqa: B018
     assert not hasattr(build(), "_cached_user")
