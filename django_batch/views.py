@@ -98,7 +98,10 @@ class BatchView(APIView):
         """The answer, of which each part is sent when it is there. No cookie can follow the headers."""
         finished = exchange.finished(self.get_executor(), max_workers=self.max_workers)
         stream = Stream(written(finished, Pieces(writer, exchange.batch)))
-        response = AsyncStreamedAnswer(writer, on_thread(stream)) if self.is_asgi else StreamedAnswer(writer, stream)
+        if self.is_asgi:
+            response: StreamedAnswer = AsyncStreamedAnswer(writer, on_thread(stream, at_once=True))
+        else:
+            response = StreamedAnswer(writer, stream)
         self._tell_times(response)
         return response
 

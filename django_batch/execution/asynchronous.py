@@ -54,7 +54,7 @@ async def _in_turn(run: Run, steps: Steps) -> AsyncFinished:
         if steps.is_async(step):
             yield row.finish(step, await ended(asyncio.create_task(steps.aperform(step))))
         else:
-            async with aclosing(on_thread(row)) as finished:
+            async with aclosing(on_thread(row, at_once=run.streamed)) as finished:
                 async for subresponses in finished:
                     yield subresponses
 

@@ -65,9 +65,9 @@ class Exchange:
 
     async def afinished(self, executor: AsyncExecutor, *, max_workers: int) -> AsyncFinished:
         """As `finished`. A dry run is one transaction, on one thread."""
-        serial = self.finished(SerialExecutor(), max_workers=1)
+        serial = on_thread(self.finished(SerialExecutor(), max_workers=1), at_once=self.run.streamed)
         performed = self._performed(executor, max_workers)
-        async with aclosing(on_thread(serial) if self.batch.dry_run else performed) as finished:
+        async with aclosing(serial if self.batch.dry_run else performed) as finished:
             async for subresponses in finished:
                 yield subresponses
 

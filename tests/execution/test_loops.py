@@ -10,7 +10,7 @@ from threading import Event, get_ident
 import pytest
 from asgiref.sync import ThreadSensitiveContext, async_to_sync
 
-from django_batch.execution.loops import _AHEAD, on_thread, settled
+from django_batch.execution.loops import _AHEAD, _TOGETHER, on_thread, settled
 
 SECONDS = 60
 
@@ -38,33 +38,42 @@ class Items:
             self.left = 0
 
 
-@pytest.mark.parametrize("number", [0, 1, _AHEAD, _AHEAD + 1, 10 * _AHEAD])
-def test_items_are_made_in_order_on_one_other_thread(number):
+at_once_or_together = pytest.mark.parametrize(("at_once", "ahead"), [(True, _AHEAD), (False, _TOGETHER)])
+
+
+@at_once_or_together
+@pytest.mark.parametrize("rounds", [0, 1, 10])
+@pytest.mark.parametrize("more", [0, 1])
+def test_items_are_made_in_order_on_one_other_thread(rounds, more, at_once, ahead):
+    number = rounds * ahead + more
     items = Items(number)
 
     @async_to_sync
     async def read() -> list[int]:
         async with ThreadSensitiveContext():
-            return [item async for item in on_thread(items.iterate())]
+            return [item async for item in on_thread(items.iterate(), at_once=at_once)]
 
     assert read() == [*range(1, number + 1)]
     assert len(items.threads) == 1
 
 
-def test_items_that_nobody_takes_are_not_made_without_end():
+@at_once_or_together
+def test_items_that_nobody_takes_are_not_made_without_end(at_once, ahead):
     items = Items(1000)
 
     @async_to_sync
     async def read() -> None:
-        async with ThreadSensitiveContext(), aclosing(on_thread(items.iterate())) as passage:
+        made = on_thread(items.iterate(), at_once=at_once)
+        async with ThreadSensitiveContext(), aclosing(made) as passage:
             assert [await anext(passage) for _ in range(10)] == [*range(1, 11)]
 
     read()
-    assert 10 <= items.made <= 10 + _AHEAD
+    assert 10 <= items.made <= 10 + ahead
     assert items.left == 0
 
 
-def test_error_of_an_item_is_raised_where_it_is_taken():
+@at_once_or_together
+def test_error_of_an_item_is_raised_where_it_is_taken(at_once, ahead):
     def items() -> Iterator[int]:
         yield 1
         raise ZeroDivisionError
@@ -73,7 +82,7 @@ def test_error_of_an_item_is_raised_where_it_is_taken():
 
     @async_to_sync
     async def read() -> None:
-        async for item in on_thread(items()):
+        async for item in on_thread(items(), at_once=at_once):
             taken.append(item)
 
     with pytest.raises(ZeroDivisionError):
@@ -81,13 +90,14 @@ def test_error_of_an_item_is_raised_where_it_is_taken():
     assert taken == [1]
 
 
+@at_once_or_together
 @pytest.mark.parametrize("times", [1, 3])
-def test_reader_that_is_cancelled_waits_for_the_item_in_progress(times):
+def test_reader_that_is_cancelled_waits_for_the_item_in_progress(times, at_once, ahead):
     items = Items(100)
     items.go_on.clear()
 
     async def take() -> None:
-        async with aclosing(on_thread(items.iterate())) as passage:
+        async with aclosing(on_thread(items.iterate(), at_once=at_once)) as passage:
             await anext(passage)
 
     @async_to_sync
