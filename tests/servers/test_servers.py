@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 from contextlib import closing
 from itertools import count
 
 import pytest
+
+from tests.markdown import ROOT, blocks
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")  # of which the servers have copies
 
@@ -94,3 +98,34 @@ def test_thousand_streamed_batches_leave_nothing(start, name):
     assert is_as_before(server, states[0])
     assert states[1]["objects"] - states[0]["objects"] < 500
     assert states[1]["descriptors"] <= states[0]["descriptors"] + 2
+
+
+def page_block(language):
+    """The code of the page on streaming."""
+    [block] = [each for each in blocks(ROOT / "docs/howto/stream_results.md") if each.language == language]
+    return block.code
+
+
+IDS = ["/line/1/", "/api/books/1/", "/line/2/"]
+
+
+def test_function_of_the_page_reads_a_stream_in_python(start):
+    httpx = pytest.importorskip("httpx")
+    server, page = start("uvicorn"), {}
+    exec(page_block("python"), page)
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as client:
+        assert [answer["id"] for answer in page["answers"](client, "/batch/", gets(*IDS))] == IDS
+        with pytest.raises(RuntimeError, match="no sub-requests"):
+            next(page["answers"](client, "/batch/", []))
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="Needs node, which runs the JavaScript of the page.")
+def test_function_of_the_page_reads_a_stream_in_javascript(start):
+    url = f"http://127.0.0.1:{start('uvicorn').port}/batch/"
+    script = f"""{page_block("javascript")}
+(async () => {{
+  for await (const answer of answers({json.dumps(url)}, {json.dumps(gets(*IDS))})) console.log(answer.id);
+  await answers({json.dumps(url)}, []).next().catch((error) => console.log(error.message.slice(0, 3)));
+}})();"""
+    done = subprocess.run(["node", "-e", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == [*IDS, "400"]
