@@ -1,16 +1,20 @@
-"""Other ways to send calls than the native format in JSON: the same in a form, and Facebook's."""
+"""Other ways to send calls than the native format in JSON: the same in a form, Facebook's, and `multipart/mixed`."""
 
 from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from django_batch.dialects.facebook import FacebookBatch
 from tests.forms import CONTENT_TYPE, form, part
+from tests.parts import answers, message, multipart
+from tests.parts import part as part_of_parts
 
 from .client import JSON, Answer, Call, Client
 from .differences import refusal_of
+from .runs import How, alone
 from .senders import Sender
 from .sites import Site
 from .wire import charset_of, read_answers, write_batch
@@ -43,6 +47,46 @@ def in_facebooks_batch(client: Client, site: Site, sender: Sender, calls: Sequen
     answer = client.exchange("POST", path, {"Content-Type": CONTENT_TYPE}, content)
     assert (answer.status, answer.headers["content-type"]) == (200, JSON), answer
     return [_answer(**each) for each in json.loads(answer.body)]
+
+
+def in_parts(name: str) -> How:
+    """How calls are sent as one batch of `multipart/mixed`, to the view `name`."""
+
+    def send(client: Client, site: Site, sender: Sender, calls: Sequence[Call]) -> list[Answer]:
+        requests = [
+            message(call.method, site.prefix + call.path, call.body or b"", **_without_length(call.headers))
+            for call in calls
+        ]
+        path = site.batch_path.replace("batch", name)
+        headers = {"Content-Type": "multipart/mixed; boundary=batch", "Prefer": "continue-on-error"}
+        answer = client.exchange("POST", path, headers, multipart(map(part_of_parts, requests)))
+        assert answer.status == 200, answer
+        found = answers(answer.body, answer.headers["content-type"])
+        return [_without_a_length(Answer(each.status, _lowered(each.headers), each.body)) for each in found]
+
+    return send
+
+
+def alone_without_lengths(client: Client, site: Site, sender: Sender, calls: Sequence[Call]) -> list[Answer]:
+    """As `alone`, but for the length of each answer, which a part always has."""
+    return [*map(_without_a_length, alone(client, site, sender, calls))]
+
+
+def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _without_length(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name.lower() != "content-length"}
+
+
+def _without_a_length(answer: Answer) -> Answer:
+    return replace(answer, headers=_without_length(answer.headers))
+
+
+def fits_a_part(call: Call) -> bool:
+    """Whether `call` can be sent in a part, and its answer be read by who does not know that it was a HEAD."""
+    return is_carried(call) and call.method != "HEAD" and call.path.isascii()
 
 
 def is_carried(call: Call) -> bool:

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpRe
 from django.urls import include, path
 from django.utils import timezone
 
+from django_batch.dialects.multipart import GoogleMultipart, ODataMultipart
 from django_batch.dialects.odata import ODataJSON
 from django_batch.views import BatchView
 
@@ -42,6 +43,10 @@ urlpatterns = [
     path("open-batch/", BatchView.as_view(authentication_classes=[])),
     path("odata/$batch", BatchView.as_view(dialect=ODataJSON)),
     path("open-odata/$batch", BatchView.as_view(dialect=ODataJSON, authentication_classes=[])),
+    path("google/", BatchView.as_view(dialect=GoogleMultipart)),
+    path("open-google/", BatchView.as_view(dialect=GoogleMultipart, authentication_classes=[])),
+    path("change-sets/", BatchView.as_view(dialect=ODataMultipart)),
+    path("open-change-sets/", BatchView.as_view(dialect=ODataMultipart, authentication_classes=[])),
     path("facebook/", BatchView.as_view(dialect=PLAIN)),
     path("open-facebook/", BatchView.as_view(dialect=PLAIN, authentication_classes=[])),
     path("who/", rights.who),
