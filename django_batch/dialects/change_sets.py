@@ -42,8 +42,8 @@ class ChangeSetsWriter(PartsWriter):
     Unless the batch goes on after one, the first failure is its last part.
     """
 
-    def __init__(self, layout: Layout, *, goes_on: bool) -> None:
-        super().__init__(layout)
+    def __init__(self, layout: Layout, *, goes_on: bool, streamed: bool = False) -> None:
+        super().__init__(layout, streamed=streamed)
         self._nests_failures = layout.nests_failures
         self._goes_on = goes_on
         self._over = False

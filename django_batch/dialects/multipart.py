@@ -49,18 +49,24 @@ class GoogleMultipart(Dialect):
 
     `max_requests` is what most of Google's own services take; some take 100, or 50. `status` is that of the whole
     answer, and `id_prefix` what stands before the Content-IDs in it: by default 200 and "response-", or 202 and nothing
-    for Azure Blob Storage, whose batches are the same.
+    for Azure Blob Storage, whose batches are the same. An answer that is `streamed` is sent part by part.
     """
 
     media_types = (MULTIPART,)
     error_content_type = "application/json"
 
     def __init__(
-        self, *, max_requests: int | None = 1_000, status: int | None = None, id_prefix: str | None = None
+        self,
+        *,
+        max_requests: int | None = 1_000,
+        status: int | None = None,
+        id_prefix: str | None = None,
+        streamed: bool = False,
     ) -> None:
         self.max_requests = max_requests
         self._status = status
         self._id_prefix = id_prefix
+        self._streamed = streamed
 
     def parse(self, envelope: Envelope) -> Batch:
         """The batch in `envelope`. Raises for what cannot be cut into parts, or into too many; the rest are faults."""
@@ -88,7 +94,7 @@ class GoogleMultipart(Dialect):
 
     def writer(self, batch: Batch) -> Writer:
         """A writer that gives each part the Content-ID of its request, with the prefix."""
-        return GoogleWriter(cast("Layout", batch.layout))
+        return GoogleWriter(cast("Layout", batch.layout), streamed=self._streamed)
 
     def write_error(self, error: BatchError) -> bytes:
         """The refusal of a whole batch, as Google's services write it."""
@@ -131,7 +137,7 @@ class ODataMultipart(Dialect):
     It goes on if its sender prefers that, and in versions before 4, which know no such preference. `status` is that of
     the whole answer: by default 200, or 202 for clients that name such a version. `service_root` and `host_relative`
     say where URLs lead, as in `ServiceRoot`. With `flat`, change sets are as in SharePoint: their parts are answered
-    one by one, as all others, and none stops the rest.
+    one by one, as all others, and none stops the rest. An answer that is `streamed` is sent part by part.
     """
 
     media_types = (MULTIPART,)
@@ -145,10 +151,12 @@ class ODataMultipart(Dialect):
         service_root: str | None = None,
         host_relative: tuple[str, ...] = (),
         max_requests: int | None = None,
+        streamed: bool = False,
     ) -> None:
         self.max_requests = max_requests
         self._status = status
         self._flat = flat
+        self._streamed = streamed
         self._root = ServiceRoot(service_root, host_relative)
 
     def parse(self, envelope: Envelope) -> Batch:
@@ -183,7 +191,8 @@ class ODataMultipart(Dialect):
 
     def writer(self, batch: Batch) -> Writer:
         """A writer that nests the answers of change sets, unless they are flat."""
-        return ChangeSetsWriter(cast("Layout", batch.layout), goes_on=batch.continue_on_error)
+        layout = cast("Layout", batch.layout)
+        return ChangeSetsWriter(layout, goes_on=batch.continue_on_error, streamed=self._streamed)
 
     def write_error(self, error: BatchError) -> bytes:
         """The refusal of a whole batch."""

@@ -41,7 +41,8 @@ def new_boundary(kind: str) -> str:
 class PartsWriter(Writer):
     """Writes one part for each answer."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, *, streamed: bool = False) -> None:
+        self.streamed = streamed
         self.status = layout.status
         self.headers = layout.headers
         self._content_ids = layout.content_ids
