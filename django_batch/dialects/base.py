@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from io import BytesIO
 from types import MappingProxyType
 from typing import ClassVar
 
 import msgspec
+from msgspec import Struct
 
 from django_batch.core.media_types import media_type_of
 from django_batch.core.messages import Batch, File, Subresponse
 from django_batch.errors import BatchError
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Struct, frozen=True):
     """A form: of each name its values, or its files, in the order in which they came."""
 
     fields: Mapping[str, Sequence[str]]
     files: Mapping[str, Sequence[File]]
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Struct, frozen=True):
     """The request that carries a batch: its body as it came, and its absolute URL.
 
     A form that the dialect reads is in `form`, and the body is empty; so is that of a form which it does not read.
@@ -36,7 +34,7 @@ class Envelope:
     content_type: str
     url: str
     max_requests: int
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     form: Form | None = None
     query: str = ""
 

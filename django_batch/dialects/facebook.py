@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http.client import responses
 from typing import cast
 from urllib.parse import parse_qsl
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.json import Decoder, encode
+from msgspec.structs import replace
 
 from django_batch.core.media_types import is_json, is_text, text_of
 from django_batch.core.messages import Batch, Subresponse
@@ -73,7 +74,7 @@ class FacebookBatch(Dialect):
         referred = {reference.id for each in subrequests for reference in each.references if self._omit_referred}
         return Batch(
             tuple(
-                each._replace(omit_body=True) if reader.omits(each, referred=each.id in referred) else each
+                replace(each, omit_body=True) if reader.omits(each, referred=each.id in referred) else each
                 for each in subrequests
             ),
             lenient=True,

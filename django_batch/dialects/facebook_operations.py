@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from urllib.parse import quote_plus, urlencode
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.json import Decoder
+from msgspec.structs import replace
 
 from django_batch.core.media_types import is_json, media_type_of
 from django_batch.core.messages import Reference, Subrequest
@@ -161,7 +161,7 @@ class OperationReader:
             pointer = f"{subrequest.pointer}/depends_on"
             faults.append(UnknownDependency(f"{name!r} is {number} of this batch.", pointer=pointer))
         references = (replace(each, id=ids[each.id]) for each in subrequest.references if each.id in ids)
-        return subrequest._replace(depends_on=tuple(ids.values()), references=tuple(references))
+        return replace(subrequest, depends_on=tuple(ids.values()), references=tuple(references))
 
     def omits(self, subrequest: Subrequest, *, referred: bool) -> bool:
         """Whether a success of `subrequest` is left out, by what it says, or because another has `referred` to it."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from urllib.parse import quote_plus
 
 from msgspec import Raw
 from msgspec.json import Decoder
+from msgspec.structs import replace
 
 from django_batch.core.messages import File, Reference
 from django_batch.core.references import Compile, in_body, text_of

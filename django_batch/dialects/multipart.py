@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import cast
 from urllib.parse import urlsplit
 
 from msgspec.json import encode
+from msgspec.structs import replace
 
 from django_batch.core.messages import Batch, Reference, Subrequest
 from django_batch.core.paths import local_path

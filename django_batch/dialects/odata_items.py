@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.json import Decoder
+from msgspec.structs import replace
 
 from django_batch.core.media_types import is_json, is_plain_text
 from django_batch.core.messages import Subrequest
@@ -70,7 +71,7 @@ class ItemReader:
         if item.dependsOn or item.depends_on or item.condition is not None:
             return self._tied(subrequest, item)
         found = references(subrequest.path, headers, body, (), values=False, pointer=pointer)
-        return subrequest._replace(references=found) if found else subrequest
+        return replace(subrequest, references=found) if found else subrequest
 
     def _tied(self, subrequest: Subrequest, item: Item) -> Subrequest:
         """`subrequest`, with all that ties it to others."""
@@ -89,7 +90,7 @@ class ItemReader:
             named |= concerns
         if named:
             depends_on |= dict.fromkeys(sorted(ids & named))
-        return subrequest._replace(depends_on=tuple(depends_on), references=found, condition=condition)
+        return replace(subrequest, depends_on=tuple(depends_on), references=found, condition=condition)
 
     def _path(self, url: str, pointer: str) -> str:
         try:

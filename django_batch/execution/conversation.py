@@ -20,6 +20,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.core.cache import caches
 from django.core.handlers.exception import response_for_exception
 from django.http import HttpRequest, HttpResponseBase
+from msgspec.structs import replace
 
 from django_batch.core.flow import Effect
 from django_batch.core.messages import Subrequest, Subresponse
@@ -179,7 +180,7 @@ class Conversation:
     def _with_checked_path(self, subrequest: Subrequest) -> Subrequest:
         """`subrequest`, whose references were filled in with what has yet to be looked at."""
         try:
-            return subrequest._replace(path=local_path(subrequest.path, base=self._url))
+            return replace(subrequest, path=local_path(subrequest.path, base=self._url))
         except Malformed as error:
             raise Malformed(error.detail, pointer=subrequest.pointer) from None
 

@@ -22,6 +22,7 @@ from django.core.handlers.wsgi import LimitedStream, WSGIRequest, get_path_info
 from django.http import HttpHeaders, HttpRequest
 from django.test import RequestFactory
 from django.utils.functional import cached_property
+from msgspec.structs import replace
 
 from django_batch.core.messages import Subrequest
 from django_batch.errors import HeaderNotAllowed, Malformed, MethodNotAllowed, OutsideScriptPrefix
@@ -89,7 +90,7 @@ class SubrequestFactory(RequestFactory):
         query = subrequest.path.partition("?")[2]
         upload = Upload(subrequest) if subrequest.files else None
         if upload:
-            subrequest = subrequest._replace(headers=upload.headers)
+            subrequest = replace(subrequest, headers=upload.headers)
         try:
             template = self._templates.get((subrequest.headers, cookies)) or self._template(subrequest, cookies)
             environ = template.environ.copy()

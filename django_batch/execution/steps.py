@@ -14,6 +14,7 @@ from time import sleep
 from asgiref.sync import sync_to_async
 from django.db import Error, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from msgspec import structs
 
 from django_batch.core.flow import Answers, Effect, Flow, adrive, drive, flow
 from django_batch.core.messages import Subrequest, Subresponse
@@ -93,7 +94,7 @@ class Steps:
             for alias in self.databases:
                 savepoints.enter_context(transaction.atomic(using=alias))
             subresponses = self.perform(step)
-        return [subresponse._replace(cookies=()) for subresponse in subresponses]
+        return [structs.replace(subresponse, cookies=()) for subresponse in subresponses]
 
     def _group(self, step: Step) -> Sequence[Subresponse]:
         retry, longest = 0, _FIRST_PAUSE

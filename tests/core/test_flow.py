@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from msgspec.structs import replace
 
 from django_batch.core.flow import Effect, Errors, Verdict, drive, flow
 from django_batch.core.messages import Reference, Subrequest, Subresponse
@@ -75,7 +76,7 @@ def test_dependency_that_failed_keeps_it_from_running(status):
 
 @pytest.mark.parametrize(("holds", "status"), [(lambda by: by["b"] and not by["c"], 200), (lambda by: by["c"], 424)])
 def test_condition_decides_instead_of_its_dependencies(holds, status):
-    step = Step(0, (subrequest("a", "b", "c")._replace(condition=holds),))
+    step = Step(0, (replace(subrequest("a", "b", "c"), condition=holds),))
     site = Site()
     assert [answer[1] for answer in site.answer(step, b=200, c=404)] == [status]
     assert site.effects == ["a"] * (status == 200)
@@ -86,7 +87,7 @@ def test_condition_that_cannot_be_told_does_not_hold():
         raise ValueError("is not understood")
 
     site = Site()
-    assert site.answer(Step(0, (subrequest("a", "b")._replace(condition=condition),)), b=200) == [
+    assert site.answer(Step(0, (replace(subrequest("a", "b"), condition=condition),)), b=200) == [
         ("a", 424, "failed_dependency")
     ]
     assert site.subresponses[0].error.detail == "Not run, as its condition is not understood."
@@ -94,14 +95,14 @@ def test_condition_that_cannot_be_told_does_not_hold():
 
 def test_answer_tells_the_path_that_was_sent_and_keeps_the_references():
     reference = Reference("path", 0, 2, "a", lambda answer: "/books/1", "$a")
-    referring = subrequest("b", "a")._replace(path="$a/price", references=(reference,))
+    referring = replace(subrequest("b", "a"), path="$a/price", references=(reference,))
     site = Site()
     site.answer(Step(0, (referring,)), a=200)
-    assert site.subresponses[0].subrequest == referring._replace(path="/books/1/price")
+    assert site.subresponses[0].subrequest == replace(referring, path="/books/1/price")
 
 
 def test_condition_of_a_member_knows_that_those_of_its_group_before_it_succeed():
-    unless = subrequest("b", "a")._replace(condition=lambda by: not by["a"])
+    unless = replace(subrequest("b", "a"), condition=lambda by: not by["a"])
     site = Site()
     assert site.answer(group(subrequest("a"), unless)) == [
         ("a", 424, "not_run"),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from django_batch.core.messages import Batch, Reference, Subrequest
 from django_batch.core.plan import Step, plan
@@ -200,7 +200,7 @@ def test_unknown_dependencies_of_one_subrequest_are_one_fault():
 @pytest.mark.parametrize("referred", ["b", "g", "x"])
 def test_reference_to_what_is_no_id_that_it_depends_on_is_refused(referred):
     reference = Reference("path", 0, 1, referred, lambda document: document, f"{referred}#")
-    refers = subrequest("a", "c", "g")._replace(references=(reference,))
+    refers = replace(subrequest("a", "c", "g"), references=(reference,))
     with pytest.raises(UnknownDependency, match=f"'{referred}'") as caught:
         plan(batch(refers, subrequest("b"), subrequest("c"), subrequest("d", group="g")))
     assert caught.value.pointer == "/a/depends_on"
@@ -209,7 +209,7 @@ def test_reference_to_what_is_no_id_that_it_depends_on_is_refused(referred):
 def test_reference_of_a_batch_without_dependencies_is_refused():
     reference = Reference("path", 0, 1, "b", lambda document: document, "b#")
     with pytest.raises(UnknownDependency):
-        plan(batch(subrequest("a")._replace(references=(reference,)), subrequest("b")))
+        plan(batch(replace(subrequest("a"), references=(reference,)), subrequest("b")))
 
 
 def test_all_that_is_wrong_is_told_at_once():

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from django_batch.core.documents import pointer
 from django_batch.core.messages import Reference, Subrequest, Subresponse
@@ -359,7 +360,7 @@ def test_values_that_multiply_are_refused_as_soon_as_they_are_too_large(sent):
 
 def test_value_that_is_found_many_times_is_refused_as_soon_as_it_is_too_large():
     reference = Reference("body", 0, 1, id="a", query=lambda document: [document] * 1000, text="a#$..x")
-    bomb, answers = subrequest(body="0")._replace(references=(reference,)), answered("x" * MIB)
+    bomb, answers = replace(subrequest(body="0"), references=(reference,)), answered("x" * MIB)
     tracemalloc.start()
     try:
         with pytest.raises(UnresolvedReference, match=f"more than {2 * MIB} bytes"):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from django_batch.core.messages import Batch, Subrequest, Subresponse
 from django_batch.core.plan import Step, plan
@@ -124,7 +125,7 @@ def test_step_in_progress_ends_after_a_stop():
 
 def referring(id_: str, *ids: str) -> Subrequest:
     text = "".join(f"{{{each}#}}" for each in ids)
-    return subrequest(id_, *ids)._replace(references=tuple(in_text("path", text, lambda query: lambda found: found)))
+    return replace(subrequest(id_, *ids), references=tuple(in_text("path", text, lambda query: lambda found: found)))
 
 
 def bodies(run: Run) -> dict[str, bytes]:

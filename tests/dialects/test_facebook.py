@@ -9,6 +9,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from django_batch.core.documents import document
 from django_batch.core.messages import Batch, File, Subrequest, Subresponse
@@ -463,7 +464,7 @@ def test_operation_that_another_refers_to_is_left_out_unless_it_says_otherwise(m
 # Answers
 
 GET = Subrequest("0", "GET", "/")
-OMIT = GET._replace(omit_body=True)
+OMIT = replace(GET, omit_body=True)
 HTML = {"Content-Type": "text/html; charset=iso-8859-1"}
 AS_IT_IS = FacebookBatch(plain_success=False, fill_empty=False, wrap_errors=False)
 

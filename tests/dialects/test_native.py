@@ -4,11 +4,11 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from django_batch.core.messages import Batch, Subrequest, Subresponse
 from django_batch.dialects.base import Envelope
@@ -141,12 +141,12 @@ ANSWERS = [
         b'{"status":200,"response":null}',
     ),
     (
-        Subresponse(GET._replace(omit_body=True), 201, {"Content-Type": "text/plain"}, b"left out"),
+        Subresponse(replace(GET, omit_body=True), 201, {"Content-Type": "text/plain"}, b"left out"),
         b'{"id":"book","status":201,"headers":{"Content-Type":"text/plain"},"body":null}',
         b'{"status":201,"response":null}',
     ),
     (
-        Subresponse(GET._replace(omit_body=True), 400, {"Content-Type": "text/plain"}, b"never left out"),
+        Subresponse(replace(GET, omit_body=True), 400, {"Content-Type": "text/plain"}, b"never left out"),
         b'{"id":"book","status":400,"headers":{"Content-Type":"text/plain"},"body":"never left out"}',
         b'{"status":400,"response":"never left out"}',
     ),

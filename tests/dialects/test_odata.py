@@ -6,13 +6,13 @@ import json
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
-from dataclasses import replace
 from inspect import signature
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
+from msgspec.structs import replace
 
 from django_batch.core.messages import Batch, Subrequest, Subresponse
 from django_batch.core.plan import plan
@@ -177,7 +177,7 @@ ANSWERS = [
     ),
     (Subresponse(ONE, 204), b'{"id":"1","status":204,"headers":{},"body":null}'),
     (
-        Subresponse(ONE._replace(id='"ü', atomicity_group="g\\"), 201, {"Location": "/x"}),
+        Subresponse(replace(ONE, id='"ü', atomicity_group="g\\"), 201, {"Location": "/x"}),
         '{"id":"\\"ü","atomicityGroup":"g\\\\","status":201,"headers":{"Location":"/x"},"body":null}'.encode(),
     ),
     (
@@ -357,7 +357,7 @@ def test_answer_has_all_its_members(subresponse, item):
 
 
 def test_answers_are_written_in_their_order():
-    subresponses = [Subresponse(ONE._replace(id=id_), 204) for id_ in ("b", "a")]
+    subresponses = [Subresponse(replace(ONE, id=id_), 204) for id_ in ("b", "a")]
     written = json.loads(ODataJSON().writer(Batch((), layout="4.01")).whole(subresponses))
     assert [each["id"] for each in written["responses"]] == ["b", "a"]
 

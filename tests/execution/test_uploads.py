@@ -18,6 +18,7 @@ from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rest_framework.decorators import api_view, parser_classes
 from rest_framework.parsers import JSONParser
 from rest_framework.response import Response
@@ -67,7 +68,7 @@ def upload(*files: File, body: bytes = b"", path: str = "/seen/", **more: object
 
 
 def send(rf, *subrequests: Subrequest, **members: object) -> Sequence[Subresponse]:
-    named = tuple(each._replace(id=str(place)) for place, each in enumerate(subrequests))
+    named = tuple(replace(each, id=str(place)) for place, each in enumerate(subrequests))
     return run_batch(rf.post("/"), Batch(named, **members))
 
 
