@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.core.handlers.wsgi import WSGIHandler
 from django.db import connections
 from django.test import override_settings
 
@@ -24,8 +25,12 @@ from django_batch.execution.threads import ThreadExecutor
 from django_batch.testing import BatchClient
 from example_project.bookshop.models import Author
 
-from .attacks.senders import Attack, get
+from .attacks.senders import CSRF_TOKEN, UPLOAD, WRONG_TOKEN, Attack, get, post
 from .attacks.table import ATTACKS, GUESS
+from .equivalence.client import Client
+from .equivalence.senders import Sender, connect
+from .equivalence.sites import Site
+from .forms import form, part
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases="__all__"),
@@ -176,3 +181,29 @@ def test_throttle_counts_the_address_that_the_server_sees(bookshop):
     assert [answer["status"] for answer in near.batch(tries)] == [200, 200, 200]
     assert [answer["status"] for answer in far.batch(tries)] == [200, 200, 200]
     assert [answer["status"] for answer in near.batch(tries)] == [200, 200, 429]
+
+
+PROFILE = {"method": "POST", "path": "/accounts/profile/", "body": "email=eve@example.org"}
+EXCUSED_BATCH = json.dumps([{**PROFILE, "headers": {"Content-Type": "application/x-www-form-urlencoded"}}]).encode()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content", "answer"),
+    [("application/json", EXCUSED_BATCH, (207, [403])), (UPLOAD, form(part("batch", EXCUSED_BATCH)), (403, []))],
+    ids=["json", "form"],
+)
+def test_middleware_that_excuses_the_batch_from_the_csrf_check_excuses_nothing_in_it(
+    bookshop, settings, content_type, content, answer
+):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.attacks.site.ExcusingMiddleware"]
+    client = connect(WSGIHandler(), Site(), Sender(login="ada", csrf="missing"))  # a test client sets the same mark
+    found = client.exchange("POST", "/batch/", {"Content-Type": content_type}, content)
+    assert (found.status, [each["status"] for each in json.loads(found.body) if found.status == 207]) == answer
+
+
+def test_middleware_that_excuses_the_batch_makes_no_wrong_token_right(bookshop, settings):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.attacks.site.ExcusingMiddleware"]
+    client = Client(WSGIHandler(), headers={"Cookie": f"csrftoken={CSRF_TOKEN}", "X-CSRFToken": WRONG_TOKEN})
+    items = [post("/enter/staff/"), post("/api/authors/", {"name": "Eve"})]
+    found = client.exchange("POST", "/batch/", {"Content-Type": "application/json"}, json.dumps(items).encode())
+    assert [each["status"] for each in json.loads(found.body)] == [200, 403]

@@ -11,8 +11,10 @@ from rest_framework.authentication import CSRFCheck
 from rest_framework.exceptions import PermissionDenied
 
 from django_batch.execution.cookies import Cookies
+from django_batch.execution.requests import marks_of_tests
 
 _FIELD = "csrfmiddlewaretoken"
+_EXCUSED = "_dont_enforce_csrf_checks"
 _SAVED = "saved before the sub-requests"  # true, as what Django says of a secret that is to be set
 # Of Authorization: what a browser adds by itself once its user has logged in. Any other was set by a script, which has
 # to ask the site before it may.
@@ -25,7 +27,7 @@ def check_sender(request: HttpRequest) -> None:
     Sub-requests have the cookies of `request`, whatever it was authenticated by. Without any, it is enough to know that
     no browser says it comes from elsewhere: in a batch a form would reach what no form reaches alone.
     """
-    if getattr(request, "_dont_enforce_csrf_checks", False):
+    if marks_of_tests(request).get(_EXCUSED):
         return
     scheme = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
     is_ambient = scheme in _AMBIENT_SCHEMES
@@ -44,6 +46,7 @@ def _objection(request: HttpRequest, *, method: str) -> object:
     """What Django's check says, of a copy: it writes into META, and takes any token where the method is a safe one."""
     copied = type(request).__new__(type(request))
     vars(copied).update(vars(request), META={**request.META}, method=method, csrf_processing_done=False)
+    vars(copied)[_EXCUSED] = marks_of_tests(request).get(_EXCUSED, False)
     check = CSRFCheck(_no_response)
     check.process_request(copied)
     return check.process_view(copied, _no_response, (), {})

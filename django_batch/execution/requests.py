@@ -21,6 +21,7 @@ from django.core.exceptions import BadRequest
 from django.core.handlers.wsgi import LimitedStream, WSGIRequest, get_path_info
 from django.http import HttpHeaders, HttpRequest
 from django.test import RequestFactory
+from django.test.client import FakePayload
 from django.utils.functional import cached_property
 from msgspec.structs import replace
 
@@ -45,8 +46,8 @@ _NEVER_SETTABLE = re.compile(
 _TOKEN = re.compile(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2, without `_`: META has one key for it and `-`
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 §5.5
 _LONGEST_VALUE = 8 * 2**10  # characters, as of most servers: Django may take long to read what never reached it alone
-# What only code on the server can set, as Django's and DRF's test clients do.
-_HANDED_DOWN = ("_force_auth_user", "_force_auth_token", "_dont_enforce_csrf_checks")
+# What Django's and DRF's test clients set.
+_MARKS_OF_TESTS = ("_force_auth_user", "_force_auth_token", "_dont_enforce_csrf_checks")
 _MAX_TEMPLATES = 64  # kept per batch
 Pairs = tuple[tuple[str, str], ...]  # names and values
 
@@ -74,7 +75,7 @@ class SubrequestFactory(RequestFactory):
         self._authorization = parent.META.get("HTTP_AUTHORIZATION")
         self._script_prefix = self.defaults["SCRIPT_NAME"].rstrip("/")
         self._templates: dict[object, WSGIRequest] = {}
-        self._handed_down = {name: vars(parent)[name] for name in _HANDED_DOWN if name in vars(parent)}
+        self._handed_down = marks_of_tests(parent)
         self._credentials = credentials
 
     def _base_environ(self, **request: object) -> dict[str, object]:
@@ -230,6 +231,17 @@ def lean(template: WSGIRequest, environ: dict[str, Any], subrequest: Subrequest)
     fields["content_params"] = {**(template.content_params or {})}
     fields["subrequest"] = subrequest
     return request
+
+
+def marks_of_tests(request: HttpRequest) -> dict[str, Any]:
+    """What a test client has set, and nothing from outside of tests.
+
+    There a middleware may excuse one URL from the CSRF check, which it decides anew about each sub-request.
+    """
+    stream = request.META.get("wsgi.input", vars(request).get("_stream"))
+    if not isinstance(stream, FakePayload | LimitedStream):  # the latter as the async client has it, but no ASGI server
+        return {}
+    return {name: vars(request)[name] for name in _MARKS_OF_TESTS if name in vars(request)}
 
 
 def _inherited(parent: HttpRequest) -> Iterator[tuple[str, object]]:

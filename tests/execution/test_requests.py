@@ -10,7 +10,7 @@ import pytest
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import WSGIRequest
-from django.test import override_settings
+from django.test import AsyncRequestFactory, RequestFactory, override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -318,19 +318,33 @@ def test_request_that_django_cannot_read_is_refused(content_type):
     assert type(caught.value) is Malformed
 
 
+SCOPE = {
+    "type": "http",
+    "method": "POST",
+    "path": "/shop/batch/",
+    "root_path": "/shop",
+    "scheme": "https",
+    "query_string": b"page=2",
+    "headers": [(b"host", b"localhost"), (b"cookie", b"a=1"), (b"content-type", b"application/json")],
+    "client": ("203.0.113.9", 40000),
+    "server": ("localhost", 443),
+}
 HANDED_DOWN = {"_force_auth_user": object(), "_force_auth_token": object(), "_dont_enforce_csrf_checks": True}
 
 
-def test_what_only_a_test_client_can_set_is_handed_down():
-    sent_by = parent()
+@pytest.mark.parametrize("factory", [RequestFactory, AsyncRequestFactory])
+def test_what_a_test_client_sets_is_handed_down(factory):
+    sent_by = factory().post("/batch/")
     vars(sent_by).update(HANDED_DOWN, user="staff")
     found = vars(build(sent_by=sent_by))
     assert {name: found[name] for name in HANDED_DOWN} == HANDED_DOWN
     assert "user" not in found
 
 
-def test_what_no_test_client_has_set_is_not_there():
-    assert not HANDED_DOWN.keys() & vars(build())
+@pytest.mark.parametrize("sent_by", [parent(), ASGIRequest(SCOPE, BytesIO())], ids=["WSGI", "ASGI"])
+def test_what_a_middleware_sets_of_the_same_name_is_not(sent_by):
+    vars(sent_by).update(HANDED_DOWN)
+    assert not HANDED_DOWN.keys() & vars(build("/shop/x/", sent_by=sent_by))
 
 
 def test_request_tells_which_subrequest_it_is():
@@ -338,18 +352,7 @@ def test_request_tells_which_subrequest_it_is():
 
 
 def test_asgi_parent_gives_its_scheme_host_and_client():
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/shop/batch/",
-        "root_path": "/shop",
-        "scheme": "https",
-        "query_string": b"page=2",
-        "headers": [(b"host", b"localhost"), (b"cookie", b"a=1"), (b"content-type", b"application/json")],
-        "client": ("203.0.113.9", 40000),
-        "server": ("localhost", 443),
-    }
-    request = build("/shop/x/?y=1", sent_by=ASGIRequest(scope, BytesIO()))
+    request = build("/shop/x/?y=1", sent_by=ASGIRequest(SCOPE, BytesIO()))
     assert request.build_absolute_uri() == "https://localhost/shop/x/?y=1"
     assert (request.is_secure(), request.META["REMOTE_ADDR"], request.path_info) == (True, "203.0.113.9", "/x/")
     assert "CONTENT_TYPE" not in request.META
