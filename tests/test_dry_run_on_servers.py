@@ -10,7 +10,10 @@ from tests.bank import create_tables, open_accounts
 from tests.bank.batches import entry, fates, references
 from tests.services import SERVICES, connected, database_or_skip
 
-MISHAPS = ["raising_hook", "swallow", "swallow_raw", "commit", "rollback_driver", "close", "lose", "swallow_lose"]
+MISHAPS = [
+    *("raising_hook", "swallow", "swallow_raw", "commit", "define"),
+    *("rollback_driver", "close", "lose", "swallow_lose"),
+]
 
 
 @pytest.fixture(scope="module", params=SERVICES)

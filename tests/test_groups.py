@@ -24,6 +24,7 @@ FAILURES = {
     "stream": "500",
     "durable": "500",
     "commit": "500",
+    "commented_commit": "500",
     "rollback": "500",
     "mark": "500 transaction_broken",
     "swallow": "500 transaction_broken",
@@ -39,7 +40,7 @@ FAILURES_OF = {
         "rollback_driver": "500 transaction_broken",
         "orphan": "500 constraint_violated",
     },
-    "mariadb": {"begin": "500", "orphan": "500"},
+    "mariadb": {"begin": "500", "define": "500", "orphan": "500"},
 }
 CASES = [(server, then) for server, also in FAILURES_OF.items() for then in FAILURES | also]
 SERIALIZABLE = {

@@ -11,10 +11,17 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import TransactionManagementError
 
 _CHANGES_NOTHING = re.compile(r"\s*(SELECT|SAVEPOINT|RELEASE)\b", re.IGNORECASE)
+_BLANK = r"(?:\s|/\*.*?\*/|--[^\n]*\n)*+"  # and comments
 # Not `ROLLBACK TO`, which ends a savepoint only, nor the `BEGIN ... END` of a procedural block.
 _CONTROLS_TRANSACTION = re.compile(
-    r"\s*((COMMIT|END|ABORT|ROLLBACK(?!\s+(\w+\s+)?TO\b)|START\s+TRANSACTION)\b|BEGIN(\s+WORK)?\s*;?\s*$)",
-    re.IGNORECASE,
+    _BLANK + r"((COMMIT|END|ABORT|ROLLBACK(?!\s+(\w+\s+)?TO\b)|START\s+TRANSACTION)\b|BEGIN(\s+WORK)?\s*;?\s*$)",
+    re.IGNORECASE | re.DOTALL,
+)
+# MySQL: "Statements That Cause an Implicit Commit". Temporary tables do not.
+_COMMITS_ON_MYSQL = re.compile(
+    _BLANK + r"((CREATE|DROP)(?!\s+(OR\s+REPLACE\s+)?TEMPORARY)|ALTER|RENAME|TRUNCATE|GRANT|REVOKE"
+    r"|(UN)?LOCK|SET\s+(SESSION\s+|@@(SESSION\.)?)?AUTOCOMMIT)\b",
+    re.IGNORECASE | re.DOTALL,
 )
 # MySQL: ER_LOCK_DEADLOCK. MariaDB: ER_CHECKREAD, of its snapshot isolation. The whole transaction was rolled back.
 _ROLLED_BACK = {1213, 1020}
@@ -57,7 +64,7 @@ class Statements:
         self.executed = True
         if not _CHANGES_NOTHING.match(str(sql)):
             self.suspicious = True
-            _refuse_control(str(sql))
+            _refuse_control(str(sql), context["connection"].vendor)
         try:
             return execute(sql, params, many, context)
         except Error as error:
@@ -68,9 +75,9 @@ class Statements:
             raise
 
 
-def _refuse_control(sql: str) -> None:
+def _refuse_control(sql: str, vendor: str) -> None:
     """As Django's own `commit()` and `rollback()` do."""
-    if _CONTROLS_TRANSACTION.match(sql):
+    if _CONTROLS_TRANSACTION.match(sql) or (vendor == "mysql" and _COMMITS_ON_MYSQL.match(sql)):
         raise TransactionManagementError(f"{sql.strip()!r} is forbidden in the transaction of a batch.")
 
 

@@ -19,6 +19,7 @@ FAILURES = {
     "durable": "500",
     "begin": "500",
     "commit": "500",
+    "commented_commit": "500",
     "rollback": "500",
     "swallow": "500 transaction_broken",
     "insert_or_rollback": "500 transaction_broken",

@@ -130,6 +130,17 @@ def rollback(alias: str, reference: str) -> HttpResponse:
 
 
 @mishap
+def commented_commit(alias: str, reference: str) -> HttpResponse:
+    return _execute(alias, "/* as some\ntools do */ COMMIT")
+
+
+@mishap
+def define(alias: str, reference: str) -> HttpResponse:
+    """MySQL commits before it defines a table."""
+    return _execute(alias, "CREATE TABLE bank_plan (id INTEGER)")
+
+
+@mishap
 def swallow_commit(alias: str, reference: str) -> HttpResponse:
     with suppress(Error):
         _execute(alias, "COMMIT")

@@ -28,10 +28,10 @@ def caused_by(cause: Exception, *args: object) -> DatabaseError:
     return error
 
 
-def execute(sql: object) -> Statements:
+def execute(sql: object, vendor: str = "sqlite") -> Statements:
     """What `sql` leaves behind; it is not sent anywhere."""
     statements = Statements()
-    statements(lambda *args: None, sql, None, False, {})
+    statements(lambda *args: None, sql, None, False, {"connection": SimpleNamespace(vendor=vendor)})
     return statements
 
 
@@ -67,6 +67,8 @@ def test_statement_that_changes_nothing_is_not_suspicious(sql):
         "COMMITTED",
         "ENDOW",
         "BEGINNING",
+        "/* COMMIT */ INSERT INTO a VALUES (1)",
+        "CREATE TABLE a (b INTEGER)",
     ],
     ids=str,
 )
@@ -94,6 +96,8 @@ def test_any_other_statement_is_suspicious_until_it_is_accepted(sql):
         "begin work;",
         "START TRANSACTION READ ONLY",
         "START  TRANSACTION",
+        "/* who */ -- why\nCOMMIT",
+        "/* BEGIN\n */BEGIN",
     ],
 )
 def test_statement_that_controls_the_transaction_is_refused_and_not_sent(sql):
@@ -101,6 +105,38 @@ def test_statement_that_controls_the_transaction_is_refused_and_not_sent(sql):
     with connection.execute_wrapper(Statements()), connection.cursor() as cursor, refused:
         cursor.execute(sql)
     assert connection.connection.in_transaction
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE a (b INTEGER)",
+        "create or replace table a (b integer)",
+        "/* why */ TRUNCATE a",
+        "ALTER TABLE a ADD b INTEGER",
+        "DROP TABLE a",
+        "UNLOCK TABLES",
+        "SET autocommit = 1",
+        "set @@session.autocommit=0",
+    ],
+)
+def test_statement_before_which_mysql_commits_is_refused_there(sql):
+    with pytest.raises(TransactionManagementError, match="forbidden in the transaction of a batch"):
+        execute(sql, "mysql")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TEMPORARY TABLE a (b INTEGER)",
+        "CREATE OR REPLACE TEMPORARY TABLE a (b INTEGER)",
+        "drop temporary table a",
+        "SET NAMES utf8mb4",
+        "ANALYZE SELECT 1",
+    ],
+)
+def test_any_other_is_not(sql):
+    assert execute(sql, "mysql").suspicious
 
 
 @pytest.mark.parametrize(
