@@ -240,6 +240,30 @@ def test_constraint_that_only_the_commit_finds_fails_every_member(server):
     assert committed(server) == []
 
 
+@pytest.fixture
+def deferrable(server):
+    """That references are unique may be deferred there, and is not."""
+    name = "bank_entry_reference_key"
+
+    def constrain(how):
+        unique = f"ADD CONSTRAINT {name} UNIQUE (reference) {how}"
+        mishaps.execute_elsewhere(server, f"ALTER TABLE bank_entry DROP CONSTRAINT {name}, {unique}")
+
+    constrain("DEFERRABLE INITIALLY IMMEDIATE")
+    yield
+    connections[server].close()
+    constrain("NOT DEFERRABLE")
+
+
+@pytest.mark.parametrize("server", ["postgresql"], indirect=True)
+def test_constraint_that_is_not_deferred_stays_so_for_the_next_member(server, deferrable):
+    answers = BatchClient().batch(
+        [entry("a", alias=server), entry("b", "savepoint_conflict", alias=server)], atomic=True
+    )
+    assert fates(answers) == ["201", "201"]
+    assert committed(server) == ["a", "b"]
+
+
 @pytest.mark.parametrize("server", ["postgresql"], indirect=True)
 def test_failed_copy_that_was_swallowed_fails_its_group(server):
     copy = entry("b", "copy", alias=server, method="GET")

@@ -31,7 +31,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.module_loading import import_string
 
 _WORD = re.compile(r"\s*(\w+)")
-_CHANGE_NOTHING = ("SELECT", "BEGIN", "SAVEPOINT", "RELEASE")
+_CHANGE_NOTHING = ("SELECT", "BEGIN", "SAVEPOINT", "RELEASE", "PRAGMA")
 _CHANGE_WHAT_THEY_NAME = ("INSERT", "UPDATE")  # unlike DELETE, which the database may cascade
 
 

@@ -52,10 +52,10 @@ def logged_in(user, backend=MODEL_BACKEND):
     return client
 
 
-def queries(client, table):
+def queries(client, table, item=WHO, **members):
     """How many statements read from `table` for ten sub-requests, and for the request that carries them."""
     with CaptureQueriesContext(connection) as captured:
-        client.batch([WHO] * 10)
+        client.batch([item] * 10, **members)
     return sum(f'FROM "{table}"' in query["sql"] for query in captured)
 
 
@@ -67,6 +67,7 @@ STATEMENTS = [
     ("BEGIN IMMEDIATE", False),
     ('SAVEPOINT "s1"', False),
     ('RELEASE SAVEPOINT "s1"', False),
+    ("PRAGMA foreign_key_check", False),
     ('INSERT INTO "bookshop_author" ("name") VALUES (%s)', False),
     ('UPDATE "bookshop_book" SET "stock" = %s', False),
     ('UPDATE "auth_user" SET "is_active" = %s', True),
@@ -171,6 +172,14 @@ def test_session_and_user_are_loaded_once_for_a_batch(engine, sessions, ada, set
     client = logged_in(ada)
     assert queries(client, "django_session") == sessions
     assert queries(client, "auth_user") == 2
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_writes_to_other_tables_change_nothing_in_that(bookshop, atomic):
+    client = logged_in(get_user_model().objects.get(username="staff"))
+    author = {"method": "POST", "path": "/api/authors/", "body": {"name": "Ursula"}}
+    assert queries(client, "django_session", author, atomic=atomic) == 2
+    assert queries(client, "auth_user", author, atomic=atomic) == 2
 
 
 class OtherStore(db.SessionStore):
