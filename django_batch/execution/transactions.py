@@ -30,8 +30,8 @@ from django_batch.execution.statements import Statements, is_conflict
 
 logger = logging.getLogger("django_batch")
 
-# In one round trip, of which no wrapper hears. The savepoint gives back to each constraint the mode that it had: Django's
-# own check leaves all of them deferred.
+# In one round trip, of which no wrapper hears. The savepoint gives back to each constraint the mode that it had:
+# Django's own check leaves all of them deferred.
 _CHECK_ON_POSTGRESQL = "SAVEPOINT checked; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO checked; RELEASE checked"
 Hooks = list[tuple[set[str], Callable[[], None]]]  # as Django keeps them
 
