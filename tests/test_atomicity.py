@@ -1,7 +1,7 @@
 """All or nothing, told truly: what stands in two databases afterwards, and what was answered, agree.
 
-Each mishap of the bank is tried at each place of a group. Then random batches are compared with a model that knows
-nothing of transactions: it copies a dict before each group.
+Each mishap of the bank is tried at each place of a group. Then random batches, in every dialect, are compared with a
+model that knows nothing of transactions: it copies a dict before each group.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from django_batch.testing import BatchClient
 from tests.bank import open_bank
 from tests.bank.batches import entry, fates, references
+from tests.bank.dialects import PROTOCOLS
 from tests.bank.expected import ALONE, COMMITTED, FAILURES, SUCCESSES, Bank, Call, lies
 from tests.bank.models import Entry
 
@@ -171,17 +172,17 @@ def rows() -> dict[str, set[str]]:
     return {alias: set(references(alias)) for alias in ("default", "archive")}
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
 @given(batches=st.lists(BATCHES, min_size=1, max_size=3), continue_on_error=st.booleans())
-def test_random_batches_leave_and_answer_what_the_model_says(bank, batches, continue_on_error):
+def test_random_batches_leave_and_answer_what_the_model_says(bank, protocol, batches, continue_on_error):
     empty()
     model = Bank()
-    for batch in batches:
-        expected = model.run(batch, continue_on_error=continue_on_error)
-        items = [call.item() for call in batch]
-        answered = fates(BatchClient().batch(items, continue_on_error=continue_on_error))
-        assert answered == expected
+    goes_on = continue_on_error or not protocol.stops
+    for batch in filter(None, map(protocol.fit, batches)):
+        expected = model.run(batch, continue_on_error=goes_on)
+        assert protocol.send(batch, goes_on) == protocol.tell(batch, expected, goes_on)
         assert rows() == model.rows
-        assert lies(batch, answered, rows()) == []
+        assert lies(batch, expected, rows()) == []
 
 
 @given(

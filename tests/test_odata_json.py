@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,8 +22,6 @@ from example_project.bookshop.views.items import ContactViewSet
 from tests.attacks.table import ABOUT_MESSAGE, ABOUT_SENDER, ENVIRONMENT, ODD_NAMES, UNDERSCORES
 from tests.bank import open_bank
 from tests.bank.batches import references
-from tests.bank.expected import Bank, lies
-from tests.test_atomicity import BATCHES, empty, rows
 
 pytestmark = [pytest.mark.django_db(transaction=True, databases="__all__"), pytest.mark.urls(__name__)]
 
@@ -172,22 +169,6 @@ def test_members_refer_to_each_other_inside_their_group(bank):
     )
     assert (found["2"]["status"], found["2"]["body"]["parent"]) == (201, "9")
     assert json.loads(found["2"]["body"]["sent"]) == {"parent": 1.5}
-
-
-@given(batch=BATCHES, goes_on=st.booleans())
-def test_law_random_batches_leave_and_answer_what_the_model_says(bank, batch, goes_on):
-    empty()
-    batch = sorted(batch, key=lambda call: str(call.group))  # members of a group are adjacent
-    model = Bank()
-    expected = model.run(batch, continue_on_error=goes_on)
-    items = [
-        {"id": str(place), "method": item["method"], "url": item["path"], "atomicityGroup": item.get("atomicity_group")}
-        for place, item in enumerate(call.item() for call in batch)
-    ]
-    told = fates(answers(*items, Prefer=f"continue-on-error={goes_on}".lower()))
-    assert [re.sub("(?<=[a-z])(?=[A-Z])", "_", fate).lower() for fate in told] == expected
-    assert rows() == model.rows
-    assert lies(batch, expected, rows()) == []
 
 
 # Conditions

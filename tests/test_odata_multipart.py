@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from django.db import connections
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
@@ -140,28 +139,6 @@ def test_change_sets_that_are_flat_go_on_and_keep_what_succeeded(bank):
 
 def test_reads_may_be_in_a_change_set(bank):
     assert statuses(batch(change_set([NOTE, entry("a"), NOTE]))) == [[200, 201, 200]]
-
-
-ENDS = ("nothing", "hook", "redirect", "refuse", "crash", "swallow", "raising_hook")
-SETS = st.lists(st.lists(st.sampled_from(ENDS), min_size=1, max_size=3), min_size=1, max_size=3)
-
-
-@given(sets=SETS, goes_on=st.booleans())
-def test_law_what_is_told_to_be_there_is_there_and_all_of_a_set_or_nothing(bookshop, sets, goes_on):
-    with open_bank("default"):
-        names = [[f"s{place}-{number}" for number in range(len(ends))] for place, ends in enumerate(sets)]
-        parts = [
-            change_set([entry(name, end) for name, end in zip(named, ends, strict=True)], f"c{place}")
-            for place, (named, ends) in enumerate(zip(names, sets, strict=True))
-        ]
-        found = batch(*parts, **(GOES_ON if goes_on else {}))
-        kept = {*references()}
-    for named, answer in zip(names, found, strict=False):
-        assert kept.issuperset(named) if isinstance(answer, list) else kept.isdisjoint(named)
-    if not goes_on:
-        assert kept.isdisjoint(name for named in names[len(found) :] for name in named)
-    assert goes_on is False or len(found) == len(sets)
-    assert not connections["default"].in_atomic_block
 
 
 # References

@@ -3,6 +3,8 @@
 from django.db import transaction
 from django.urls import include, path
 
+from django_batch.dialects.facebook import FacebookBatch
+from django_batch.dialects.multipart import GoogleMultipart, ODataMultipart
 from django_batch.dialects.odata import ODataJSON
 from django_batch.execution.threads import ThreadExecutor
 from django_batch.views import BatchView
@@ -28,5 +30,8 @@ urlpatterns = [
     *site,
     path("bank/batch/", side_by_side),
     path("bank/$batch", BatchView.as_view(dialect=ODataJSON)),
+    path("bank/parts/$batch", BatchView.as_view(dialect=ODataMultipart)),
+    path("bank/google", BatchView.as_view(dialect=GoogleMultipart)),
+    path("bank/facebook", BatchView.as_view(dialect=FacebookBatch(plain_success=False, fill_empty=False))),
     path("bank/<slug:alias>/", include(bank)),
 ]
