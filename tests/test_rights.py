@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from base64 import b64decode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -104,7 +104,7 @@ def content(answer: dict[str, Any]) -> object:
 
 def readings(response: Any) -> list[object]:
     """What the body of `response` can be understood as."""
-    found: list[object] = [response.content]
+    found: list[object] = [response.content, urlsafe_b64encode(response.content).decode()]
     with suppress(ValueError, RecursionError):
         found.append(json.loads(response.content))
     with suppress(ValueError, LookupError):

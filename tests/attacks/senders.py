@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -48,13 +48,17 @@ class Sender:
 
     def send_batch(self, items: Sequence[Item], **members: Any) -> Any:
         """The answer to `items` in one request."""
+        return self.post(self.batch_path, json.dumps({"requests": items, **members}).encode(), self.content_type)
+
+    def post(self, path: str, content: bytes, content_type: str, **headers: str) -> Any:
+        """The answer to `content`, which a form has in the part `batch`."""
         client = self.client()
-        content = json.dumps({"requests": items, **members}).encode()
-        headers = {} if self.in_a_field else self._csrf_header(client)
-        if self.content_type == UPLOAD:
+        if not self.in_a_field:
+            headers |= self._csrf_header(client)
+        if content_type == UPLOAD:
             token = [part("csrfmiddlewaretoken", self.csrf_token.encode())] if self.in_a_field else []
             content = form(*token, part("batch", content))
-        return client.generic("POST", self.batch_path, content, self.content_type, secure=self.secure, headers=headers)
+        return client.generic("POST", path, content, content_type, secure=self.secure, headers=headers)
 
     def send_alone(self, items: Sequence[Item]) -> list[Any]:
         """The answers to `items` in requests of their own."""
@@ -75,8 +79,8 @@ class Sender:
         return {"X-CSRFToken": token} if token else {}
 
 
-def bytes_of(body: object = None, body_base64: str = "", **members: Any) -> bytes:
-    return b64decode(body_base64) or (b"" if body is None else json.dumps(body).encode())
+def bytes_of(body: object = None, **members: Any) -> bytes:
+    return b"" if body is None else json.dumps(body).encode()
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,30 @@ class Attack:
     items: Sequence[Item]
     sender: Sender = field(default_factory=Sender)
     site: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def expected(self) -> list[int | str]:
+        """What is expected of each item."""
+        return self.answers if isinstance(self.answers, list) else [self.answers] * len(self.items)
+
+    @property
+    def may_be_refused(self) -> bool:
+        """Whether the batch may be refused as a whole, be it for one of its items."""
+        return self.sender.content_type != JSON or any(
+            isinstance(each, str) or self.answers == each for each in self.expected
+        )
+
+    def where(self, says: Callable[[Item], bool]) -> Attack:
+        """The attack without items that have no form."""
+        kept = [pair for pair in zip(self.items, self.expected, strict=True) if says(pair[0])]
+        answers = [answer for _, answer in kept] if isinstance(self.answers, list) else self.answers
+        return replace(self, items=[item for item, _ in kept], answers=answers)
+
+    def each(self) -> Iterator[Attack]:
+        """Of several items that do not need each other, each by itself."""
+        if len(self.items) > 1:
+            for item, answer in zip(self.items, self.expected, strict=True):
+                yield replace(self, items=[item], answers=[answer] if isinstance(self.answers, list) else answer)
 
 
 def get(url: str, **members: Any) -> Item:
@@ -103,8 +131,7 @@ def with_header(name: str, value: str = "staff") -> Item:
 
 def said(body: bytes, content_type: str) -> Item:
     """An item that is answered with `body`."""
-    text = b64encode(body).decode()
-    return {"method": "POST", "path": f"/say/?type={quote(content_type)}", "body_base64": text}
+    return get(f"/say/?type={quote(content_type)}&body={urlsafe_b64encode(body).decode()}")
 
 
 def authorized(value: str) -> Item:

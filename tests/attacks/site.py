@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,8 @@ from rest_framework.viewsets import ViewSet
 from django_batch.decorators import batch_exempt
 from django_batch.views import BatchView
 from example_project.bookshop.models import Author
+
+from .dialects import PROTOCOLS
 
 
 class ProxyUserMiddleware(RemoteUserMiddleware):
@@ -58,10 +61,9 @@ def seen(request: HttpRequest) -> JsonResponse:
     )
 
 
-@csrf_exempt
 def say(request: HttpRequest) -> HttpResponse:
-    """What was sent, as an answer of any type."""
-    return HttpResponse(request.body, content_type=request.GET["type"])
+    """What was asked for, as an answer of any type."""
+    return HttpResponse(urlsafe_b64decode(request.GET["body"]), content_type=request.GET["type"])
 
 
 class Shred(APIView):
@@ -183,6 +185,7 @@ router = SimpleRouter()
 router.register("exempt-viewset", ExemptViewSet, "exempt-viewset")
 router.register("exempt-actions", ExemptActions, "exempt-actions")
 urlpatterns = [
+    path("", seen),
     path("seen/", seen),
     path("say/", say),
     path("shred/", Shred.as_view()),
@@ -198,5 +201,14 @@ urlpatterns = [
     path("again/", include(("django_batch.urls", "again"))),
     path("token-batch/", BatchView.as_view(authentication_classes=[TokenAuthentication])),
     path("open-batch/", BatchView.as_view(authentication_classes=[])),
+    *(
+        path(f"{name}-{batch}/", BatchView.as_view(dialect=protocol.dialect, **options))
+        for name, protocol in PROTOCOLS.items()
+        for batch, options in (
+            ("batch", {}),
+            ("token-batch", {"authentication_classes": [TokenAuthentication]}),
+            ("open-batch", {"authentication_classes": []}),
+        )
+    ),
     path("", include("example_project.urls")),
 ]
