@@ -14,7 +14,7 @@ from tests.parts import part as part_of_parts
 
 from .client import JSON, Answer, Call, Client
 from .differences import refusal_of
-from .runs import How, alone
+from .runs import OF_THE_BATCH, How, alone
 from .senders import Sender
 from .sites import Site
 from .wire import charset_of, read_answers, write_batch
@@ -31,8 +31,17 @@ def in_a_form(client: Client, site: Site, sender: Sender, calls: Sequence[Call])
     return read_answers(answer.body)
 
 
+def in_facebooks_form(client: Client, site: Site, sender: Sender, calls: Sequence[Call]) -> list[Answer]:
+    """The answers to `calls`, sent as one batch of Facebook's that is a form."""
+    return _facebooks_answers(client, site, CONTENT_TYPE, form(part("batch", _operations(site, calls))))
+
+
 def in_facebooks_batch(client: Client, site: Site, sender: Sender, calls: Sequence[Call]) -> list[Answer]:
-    """The answers to `calls`, sent as one batch of Facebook's."""
+    """The answers to `calls`, sent as one batch of Facebook's in JSON."""
+    return _facebooks_answers(client, site, JSON, b'{"batch": %b}' % _operations(site, calls))
+
+
+def _operations(site: Site, calls: Sequence[Call]) -> bytes:
     operations = [
         {
             "method": call.method,
@@ -42,9 +51,12 @@ def in_facebooks_batch(client: Client, site: Site, sender: Sender, calls: Sequen
         }
         for call in calls
     ]
+    return json.dumps(operations).encode()
+
+
+def _facebooks_answers(client: Client, site: Site, content_type: str, content: bytes) -> list[Answer]:
     path = site.batch_path.replace("batch", "facebook")
-    content = form(part("batch", json.dumps(operations).encode()))
-    answer = client.exchange("POST", path, {"Content-Type": CONTENT_TYPE}, content)
+    answer = client.exchange("POST", path, {**OF_THE_BATCH, "Content-Type": content_type}, content)
     assert (answer.status, answer.headers["content-type"]) == (200, JSON), answer
     return [_answer(**each) for each in json.loads(answer.body)]
 
@@ -58,7 +70,8 @@ def in_parts(name: str) -> How:
             for call in calls
         ]
         path = site.batch_path.replace("batch", name)
-        headers = {"Content-Type": "multipart/mixed; boundary=batch", "Prefer": "continue-on-error"}
+        own = {"Content-Type": "multipart/mixed; boundary=batch", "Prefer": "return=minimal, continue-on-error"}
+        headers = {**OF_THE_BATCH, **own}
         answer = client.exchange("POST", path, headers, multipart(map(part_of_parts, requests)))
         assert answer.status == 200, answer
         found = answers(answer.body, answer.headers["content-type"])
