@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from urllib.parse import quote
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.signals import request_finished, request_started
-from django.test import override_settings
+from django.test import AsyncClient, override_settings
 from django.utils import timezone
 
 from .equivalence.calls import REFUSED as REFUSED_CALLS
@@ -20,6 +22,7 @@ from .equivalence.differences import (
     DIFFERENCES,
     ENVIRONMENT,
     GROUPS,
+    INSIDE,
     LOOKED_UP_ONCE,
     MESSAGE,
     OTHER_PATHS,
@@ -35,7 +38,7 @@ from .equivalence.differences import (
 )
 from .equivalence.runs import OF_THE_BATCH
 from .equivalence.senders import Sender, connect
-from .equivalence.sites import Site, serving
+from .equivalence.sites import CHAINS, Site, serving
 from .equivalence.wire import read_answers, write_batch
 from .markdown import ROOT
 
@@ -88,6 +91,36 @@ def test_batch_of_a_session_without_csrf_token_is_refused_though_its_requests_ar
     call = Call("GET", "/api/me/")
     assert value(client.send(call))["username"] == "ada"
     assert post(client, write_batch([call], prefix="")).status == 403
+
+
+@pytest.fixture
+def through(bookshop, tmp_path, monkeypatch):
+    """A client of the bookshop with one more middleware, by its name."""
+    with ExitStack() as stack:
+
+        def start(name):
+            monkeypatch.setitem(CHAINS, name, [f"tests.equivalence.middleware.{name}", *CHAINS["stock"]])
+            site = Site(chain=name)
+            return connect(stack.enter_context(serving(site, tmp_path)), site, Sender(csrf="missing"))
+
+        yield start
+
+
+@shows(INSIDE)
+def test_middleware_is_in_the_middle_of_the_batch_when_it_is_gone_through_for_an_item(through):
+    client = through("tell_open")
+    call = Call("GET", "/api/me/")
+    assert client.send(call).headers["x-open"] == "1"
+    assert [answer.headers["x-open"] for answer in batch(client, call, call)] == ["2", "2"]
+
+
+@shows(INSIDE)
+def test_what_a_middleware_takes_away_is_taken_away_for_the_batch_and_once_more_for_an_item(through):
+    client = through("take_address")
+    client.headers["X-Forwarded-For"] = "192.0.2.1, 192.0.2.2"
+    call = Call("GET", "/api/echo/")
+    assert value(client.send(call))["remote_addr"] == "192.0.2.2"
+    assert value(batch(client, call)[0])["remote_addr"] == "192.0.2.1"
 
 
 ALONE = {"/batch/": 207, "/open-batch/": 405, "/api/password/": 204, "/api/echo/": 200, "/api/logout/": 204}
@@ -143,6 +176,15 @@ def test_headers_of_the_batch_as_a_message_are_not_those_of_an_item(client):
     common = {"Content-Length": "0", "Host": "testserver", **of_all}
     assert value(answer)["headers"] == {**common, "Accept": JSON}
     assert value(alone)["headers"] == {**common, **OF_THE_BATCH}
+
+
+@shows(ENVIRONMENT)
+def test_request_of_an_item_is_one_of_wsgi_under_asgi_too(bookshop, settings):
+    settings.ROOT_URLCONF = "tests.equivalence.urls"
+    content = json.dumps([{"path": "/kind/"}])
+    response = async_to_sync(AsyncClient().post)("/batch/", content, content_type=JSON)
+    assert response.json()[0]["response"] == "WSGIRequest"
+    assert async_to_sync(AsyncClient().get)("/kind/").content == b"ASGIRequest"
 
 
 @shows(ENVIRONMENT)

@@ -54,6 +54,7 @@ def _refusal(call: Call) -> Refusal | None:
 
 
 OWN_REQUEST = Difference("The batch is a request of its own", empty_batch=_own_request)
+INSIDE = Difference("Sub-requests are inside of the batch")
 REFUSED = Difference("What a batch refuses", refusal=_refusal)
 SET_COOKIE = Difference("Cookies are set on the answer of the batch")
 OTHER_PATHS = Difference("A cookie that is not for the URL of the batch is not sent")
@@ -68,7 +69,7 @@ ALIKE = Difference("Some bodies are written alike")
 GROUPS = Difference("A group is one transaction")
 
 DIFFERENCES = [
-    *(OWN_REQUEST, REFUSED, SET_COOKIE, OTHER_PATHS, LOOKED_UP_ONCE, MESSAGE, ENVIRONMENT),
+    *(OWN_REQUEST, INSIDE, REFUSED, SET_COOKIE, OTHER_PATHS, LOOKED_UP_ONCE, MESSAGE, ENVIRONMENT),
     *(THREAD, SIGNALS, STREAMS, SIZE, ALIKE, GROUPS),
 ]
 

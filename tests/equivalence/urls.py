@@ -20,6 +20,12 @@ def environment(request: HttpRequest) -> JsonResponse:
     return JsonResponse(sorted(request.META), safe=False)
 
 
+def kind(request: HttpRequest) -> HttpResponse:
+    """Which of Django's own kinds of request this is one of."""
+    names = [each.__name__ for each in type(request).__mro__ if each.__module__.startswith("django.core.handlers")]
+    return HttpResponse(names[0], content_type="text/plain")
+
+
 def time_zone(request: HttpRequest) -> HttpResponse:
     """The name of the time zone that is found here, before it is changed."""
     found = timezone.get_current_timezone_name()
@@ -54,6 +60,7 @@ urlpatterns = [
     path("change/unheard/", rights.change_unheard),
     path("change/<slug:name>/", rights.change),
     path("environment/", environment),
+    path("kind/", kind),
     path("odd/", include("tests.equivalence.odd")),
     path("time-zone/", time_zone),
     path("cut-short/", cut_short),
