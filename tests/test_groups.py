@@ -29,6 +29,9 @@ FAILURES = {
     "mark": "500 transaction_broken",
     "swallow": "500 transaction_broken",
     "close": "500 transaction_broken",
+    "connect": "500 transaction_broken",
+    "left_open": "500 transaction_broken",
+    "crash_left_open": "500",
     "lose": "500",
 }
 FAILURES_OF = {

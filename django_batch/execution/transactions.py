@@ -127,6 +127,7 @@ class _Part:
         self.connection = connection
         self.statements = Statements()
         self._nested = connection.in_atomic_block
+        self._blocks: list[transaction.Atomic] = []  # that are open around each member
 
     def begin(self, stack: ExitStack) -> None:
         stack.enter_context(self._block())
@@ -137,7 +138,12 @@ class _Part:
         """A transaction. What fails once it is committed is no failure of it, nor of those on the other databases."""
         try:
             with transaction.atomic(using=self.connection.alias):
-                yield
+                self._blocks = [*self.connection.atomic_blocks]
+                try:
+                    yield
+                finally:  # what a member has left open would be taken for this one
+                    for block in reversed(self.connection.atomic_blocks[len(self._blocks) :]):
+                        block.__exit__(RolledBack, RolledBack(""), None)
         except Error:
             if not self.connection.run_commit_hooks_on_set_autocommit_on:  # True from the commit to what follows it
                 raise
@@ -146,6 +152,8 @@ class _Part:
 
     def check(self, subrequest: Subrequest) -> None:
         """Raise if what `subrequest` left behind could not be committed."""
+        if self.connection.atomic_blocks != self._blocks:
+            raise TransactionBroken(f"{subrequest.id!r} left a transaction open, or connected anew inside of one.")
         try:
             if self.connection.needs_rollback or self.statements.ended(self.connection):
                 raise TransactionBroken(f"{subrequest.id!r} swallowed an error that only a rollback can end.")

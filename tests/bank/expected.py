@@ -24,6 +24,8 @@ FAILURES = {
     "swallow": "500 transaction_broken",
     "insert_or_rollback": "500 transaction_broken",
     "mark": "500 transaction_broken",
+    "left_open": "500 transaction_broken",
+    "crash_left_open": "500",
     "orphan": "500 constraint_violated",
 }
 SUCCESSES = {

@@ -166,6 +166,26 @@ def close(alias: str, reference: str) -> HttpResponse:
 
 
 @mishap
+def connect(alias: str, reference: str) -> HttpResponse:
+    connections[alias].close()
+    connections[alias].connect()
+    return created()
+
+
+@mishap
+def left_open(alias: str, reference: str) -> HttpResponse:
+    """Begins what it never ends."""
+    transaction.atomic(using=alias).__enter__()
+    return created()
+
+
+@mishap
+def crash_left_open(alias: str, reference: str) -> HttpResponse:
+    transaction.atomic(using=alias).__enter__()
+    raise RuntimeError(reference)
+
+
+@mishap
 def durable(alias: str, reference: str) -> HttpResponse:
     with transaction.atomic(using=alias, durable=True):
         return created()
