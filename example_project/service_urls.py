@@ -73,7 +73,7 @@ urlpatterns = [
     batches(r"v1\.0/\$batch", graph),
     path("v1.0/users/<int:pk>", ContactViewSet.as_view(ONE)),
     batches(r"\$batch", [graph, ODataMultipart]),
-    batches(r"v[0-9]+\.[0-9]+", FacebookBatch),
+    batches(r"v[0-9]+\.[0-9]+", FacebookBatch(versioned=True)),
     path("items", Entities.as_view()),
     path("items(PartitionKey='<quoted:partition_key>',RowKey='<quoted:row_key>')", EntityByKeys.as_view()),
 ]

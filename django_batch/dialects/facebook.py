@@ -17,35 +17,39 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.json import Decoder, encode
 from msgspec.structs import replace
 
-from django_batch.core.media_types import is_json, is_text, text_of
+from django_batch.core.media_types import is_json, is_text, media_type_of, text_of
 from django_batch.core.messages import Batch, Subresponse
 from django_batch.dialects.base import Dialect, Envelope, Writer
 from django_batch.dialects.bodies import is_json_text
 from django_batch.dialects.facebook_operations import FORM, JSON, OperationReader
+from django_batch.dialects.facebook_urls import RelativeURLs
 from django_batch.dialects.forms import FileParts, opened
 from django_batch.dialects.json import read, read_members
 from django_batch.dialects.json_items import ItemsWriter, check_encoding, read_items
 from django_batch.errors import BatchError, FailedDependency, Malformed, NotRun, UnresolvedReference
 
 _MAX_PARAMETERS = 1_000  # in the query of the batch's URL
+_UNTYPED = ("", "text/plain")  # of a body whose sender names no type; the second is what some servers say then
 _NOT_DONE = (FailedDependency, NotRun, UnresolvedReference)
 
 
 class FacebookBatch(Dialect):
     """Reads and writes Facebook's format. `Batch.layout` is whether answers have their headers.
 
-    `root` is the path that relative URLs go on from. By default answers are what Facebook's SDKs know: a success is
+    `root` is the path that relative URLs go on from; if they may be `versioned`, without the version of the API that
+    some SDKs put before them. By default answers are what Facebook's SDKs know: a success is
     200 (`plain_success`), its empty body is `{"success": true}` (`fill_empty`), each failure has an `error` in its body
     (`wrap_errors`), and what another operation refers to is left out (`omit_referred`).
     """
 
-    media_types = (JSON, "multipart/form-data", FORM, "")
+    media_types = (JSON, "multipart/form-data", FORM, *_UNTYPED)
     error_content_type = JSON
 
     def __init__(
         self,
         *,
         root: str = "/",
+        versioned: bool = False,
         max_requests: int | None = 50,
         plain_success: bool = True,
         fill_empty: bool = True,
@@ -54,18 +58,17 @@ class FacebookBatch(Dialect):
     ) -> None:
         self.max_requests = max_requests
         self._root = f"{root.rstrip('/')}/"
+        self._versioned = versioned
         self._omit_referred = omit_referred
         self._style = Style(plain_success, fill_empty, wrap_errors)
 
     def parse(self, envelope: Envelope) -> Batch:
         """The batch in `envelope`. Raises for what is no JSON, not in UTF-8, or too much; the rest are faults."""
+        if media_type_of(envelope.content_type) in _UNTYPED:
+            envelope = _as_query(envelope)
         parameters = _parameters(envelope)
-        reader = OperationReader(
-            base=envelope.url,
-            root=self._root,
-            access_token=_text(parameters, "access_token"),
-            parts=FileParts(envelope.form),
-        )
+        urls = RelativeURLs(base=envelope.url, root=self._root, versioned=self._versioned)
+        reader = OperationReader(urls, access_token=_text(parameters, "access_token"), parts=FileParts(envelope.form))
         faults: list[BatchError] = []
         members = {"requests": parameters["batch"]}
         envelope = replace(envelope, body=envelope.body or bytes(parameters["batch"]))
@@ -91,6 +94,14 @@ class FacebookBatch(Dialect):
         return _error(error.detail, error.status, encode(error.problem()))
 
 
+def _as_query(envelope: Envelope) -> Envelope:
+    """`envelope` with the form that its body is, though its type does not say so, behind its query."""
+    try:
+        return replace(envelope, body=b"", content_type="", query=f"{envelope.query}&{envelope.body.decode()}")
+    except UnicodeDecodeError as error:
+        raise Malformed(f"The batch is not UTF-8: {error.reason}.") from None
+
+
 def _parameters(envelope: Envelope) -> Mapping[str, Raw]:
     """The parameters of a batch, in its query and its body: JSON values, or texts. `batch` is there."""
     try:
@@ -104,7 +115,7 @@ def _parameters(envelope: Envelope) -> Mapping[str, Raw]:
             batch = opened(envelope)
             check_encoding(batch)
             parameters["batch"] = Raw(batch.body)
-    elif envelope.content_type or envelope.body:
+    elif envelope.content_type:
         check_encoding(envelope)
         parameters.update(read_members(envelope.body))
     if "batch" not in parameters:

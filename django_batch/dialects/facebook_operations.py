@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from functools import partial
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.json import Decoder
@@ -14,27 +13,21 @@ from msgspec.structs import replace
 
 from django_batch.core.media_types import is_json, media_type_of
 from django_batch.core.messages import Reference, Subrequest
-from django_batch.core.paths import local_path
-from django_batch.core.references import masked
 from django_batch.dialects.bodies import is_json_text
 from django_batch.dialects.facebook_references import (
     Pieces,
-    as_segment,
-    as_text,
     in_body,
-    in_url,
-    is_reference,
     may_refer,
     pieces_of_form,
     pieces_of_json,
     pieces_of_text,
 )
+from django_batch.dialects.facebook_urls import RelativeURLs
 from django_batch.dialects.forms import FileParts
 from django_batch.dialects.json import read
 from django_batch.errors import BatchError, Malformed, UnknownDependency
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
-_ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
 _TOKEN_IN_QUERY, _TOKEN_IN_FORM = re.compile(r"[?&]access_token="), re.compile(rb"(^|&)access_token=")
 _MAX_HEADERS = 100  # of one operation, as of one request on most servers
 Content = tuple[str, bytes, tuple[Reference, ...]]  # content type, body, and its references
@@ -73,13 +66,11 @@ _members = Decoder(dict[str, Raw])
 class OperationReader:
     """Reads the operations of one batch, whose ids are their positions.
 
-    `base` is the URL of the batch, `root` the path that relative URLs go on from, `access_token` that of all operations
-    which have none of their own.
+    `access_token` is that of all operations which have none of their own.
     """
 
-    def __init__(self, *, base: str, root: str, access_token: str, parts: FileParts) -> None:
-        self._base = base
-        self._root = root
+    def __init__(self, urls: RelativeURLs, *, access_token: str, parts: FileParts) -> None:
+        self._urls = urls
         self._access_token = access_token
         self._parts = parts
         self._ids: dict[str, list[str]] = {}  # name -> the ids of the operations of that name
@@ -101,7 +92,9 @@ class OperationReader:
         named = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
         files = _files(operation)
         content_type, body, in_content = _content(operation, named, pointer, has_files=bool(files))
-        path, in_path = self._path(operation, body, pointer)
+        path, in_path = self._urls.read(
+            operation.relative_url, token=self._token(operation, body), pointer=f"{pointer}/relative_url"
+        )
         references = (*in_path, *in_content)
         depends_on = operation.depends_on or []
         names = [depends_on] if isinstance(depends_on, str) else depends_on
@@ -116,31 +109,6 @@ class OperationReader:
             references=references,
             files=self._parts.take(files, pointer=f"{pointer}/attached_files") if files else (),
         )
-
-    def _path(self, operation: _Operation, body: bytes, pointer: str) -> tuple[str, tuple[Reference, ...]]:
-        """The path of an operation. One with references is checked as far as it is known, and again when filled in."""
-        url = operation.relative_url
-        is_filled_first = url.startswith("{result=")  # with a URL, or with what follows the root
-        prefix = "" if is_filled_first or _ABSOLUTE.match(url) else self._root
-        url = url.removeprefix("/") if prefix else url
-        token = self._token(operation, body)
-        if not may_refer(url):
-            return self._local(_with_token(prefix + url, token), pointer), ()
-        write = partial(_first_of_url, self._root, token if is_reference(url) else "")
-        try:
-            references = tuple(in_url(url, shift=len(prefix), write_first=write if is_filled_first else as_segment))
-            path = prefix + url if is_reference(url) else _with_token(prefix + url, token)
-            known = masked(path, references) if references else path
-        except ValueError as error:
-            raise Malformed(f"Here {error}.", pointer=f"{pointer}/relative_url") from None
-        checked = self._local(known, pointer) if known else ""
-        return checked if known == path else path, references
-
-    def _local(self, url: str, pointer: str) -> str:
-        try:
-            return local_path(url, base=self._base)
-        except Malformed as error:
-            raise Malformed(error.detail, pointer=f"{pointer}/relative_url") from None
 
     def _token(self, operation: _Operation, body: bytes) -> str:
         """The access token that has to be added: an operation may have its own, in its query or its form."""
@@ -243,17 +211,3 @@ def _form_of(text: str, *, pointer: str) -> str:
     members: dict[str, Raw] = read(text.encode(), _members, pointer=pointer)
     values = {name: bytes(value).decode() for name, value in members.items()}
     return urlencode({name: json.loads(value) if value.startswith('"') else value for name, value in values.items()})
-
-
-def _first_of_url(root: str, token: str, found: object) -> str:
-    """What a URL begins with: another URL, or what follows the root."""
-    text = as_text(found)
-    if text.startswith("/") or _ABSOLUTE.match(text):
-        return _with_token(text, token)
-    if "/" in text:
-        raise ValueError("a value with a slash cannot stand in a path, unless it is a URL")
-    return _with_token(root + as_segment(found), token)
-
-
-def _with_token(url: str, token: str) -> str:
-    return f"{url}{'&' if '?' in url else '?'}access_token={quote_plus(token)}" if token else url

@@ -70,6 +70,10 @@ CARRIED = [
     envelope(content_type=UPLOAD, form=Form({}, {"batch": (file("batch", OPERATIONS.encode()),)})),
     envelope(content_type=FORM, form=Form({}, {}), query=f"batch={quote(OPERATIONS)}"),
     envelope(b"", "", query=f"a=&batch={quote_plus(OPERATIONS)}"),
+    *(
+        envelope(f"a=b&batch={quote_plus(OPERATIONS)}".encode(), content_type, query="batch=[]&a=c")
+        for content_type in ("", "text/plain", "text/plain; charset=utf-8")
+    ),
     envelope(b'{"batch": %b}' % OPERATIONS.encode(), query="batch=[]"),
     envelope(content_type=FORM, form=Form({"batch": (OPERATIONS,)}, {}), query="batch=[]"),
 ]
@@ -90,14 +94,16 @@ REFUSED = [
     (envelope(b'{"batch": [{"relative_url": "\xff"}]}'), Malformed),
     (envelope(b'{"batch": [{"relative_url": "x"}], "access_token": "\\ud800"}'), Malformed),
     (envelope(b"", ""), Malformed),
-    (envelope(b"x", ""), UnsupportedMediaType),
-    (envelope(b"x", "text/plain"), UnsupportedMediaType),
+    (envelope(b"x", ""), Malformed),
+    (envelope(b"batch=[]&x=\xff", "text/plain"), Malformed),
+    (envelope(b"batch=[]", "application/xml"), UnsupportedMediaType),
     (envelope(b"{}", "application/json; charset=utf-16"), UnsupportedMediaType),
     (envelope(content_type=FORM, form=Form({}, {})), Malformed),
     (envelope(content_type=FORM, form=Form({"batch": ("[", "[")}, {})), Malformed),
     (envelope(content_type=UPLOAD, form=Form({}, {"batch": (file("batch", b'["\xff"]'),)})), Malformed),
     (envelope(b"", "", query="a&" * 1_001), Malformed),
     (envelope(b'{"batch": [%b]}' % b",".join([b"{}"] * 51)), TooManyRequests),
+    (envelope(b"batch=[%b]" % b"%2C".join([b"{}"] * 51), ""), TooManyRequests),
 ]
 
 
@@ -202,6 +208,22 @@ def test_access_token_is_a_parameter_of_each_operation_without_one(members, path
 def test_relative_url_goes_on_from_the_root(root, path):
     for url in ("x", "/x"):
         assert read({"relative_url": url}, dialect=FacebookBatch(root=root)).subrequests[0].path == path
+
+
+VERSIONED = [
+    # a relative URL, and its path with and without the version
+    ("/v19.0/x", "/v19.0/x", "/x"),
+    ("v2.10/{result=mk:$.id}/v2.10/", "/v2.10/{result=mk:$.id}/v2.10/", "/{result=mk:$.id}/v2.10/"),
+    ("v2/x", "/v2/x", "/v2/x"),
+    ("x/v19.0/", "/x/v19.0/", "/x/v19.0/"),
+    ("http://testserver/v19.0/x", "/v19.0/x", "/v19.0/x"),
+]
+
+
+@pytest.mark.parametrize(("url", "path", "without"), VERSIONED)
+def test_version_before_a_relative_url_is_left_out_where_the_site_says_so(url, path, without):
+    for dialect, expected in ((FacebookBatch(), path), (FacebookBatch(versioned=True), without)):
+        assert read({"relative_url": url}, dialect=dialect).subrequests[0].path == expected
 
 
 ATTACHED = [
