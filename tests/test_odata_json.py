@@ -32,6 +32,7 @@ CAPTURED = {
     "microsoft_graph_client_parallel": [200, 201, 404, 400, 204],
     "msgraph_core_dependencies": [200, 201, 404, 424, 200, 204],
     "msgraph_core_list_body": [400, 200],
+    "msgraph_sdk_core_js": [200, 201, 404],
     "odata_client_failing": [424, 400, 424],
     "odata_client_references": [200, 201, 201, 200, 200],
     "odatapy": [200, 201, 200, 404, 200],

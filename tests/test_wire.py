@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from django.test import Client
-from django.urls import path
+from django.urls import include, path
 
 from django_batch.dialects.multipart import GoogleMultipart, ODataMultipart
 from django_batch.views import BatchView
+from example_project.bookshop.views.odata import ODataItems
+from example_project.service_urls import service
 from example_project.urls import urlpatterns as bookshop_urls
 from tests.markdown import ROOT
 from tests.parts import answers, statuses
@@ -24,7 +26,9 @@ ANSWERED = {
     "google/azure_storage_blob_js": (202, [404, 404]),
     "google/azure_storage_blob_tier": (202, [404, 404]),
     "google/batchelor": (200, [200, 201, 404]),
+    "google/gcsfs": (200, [404, 404]),
     "google/google_api_client_java": (200, [200, 201, 404, 400, 204]),
+    "google/google_api_client_ruby": (200, [200, 201, 404, 204]),
     "google/google_api_python_client_raw": (200, [200, 201]),
     "google/google_api_python_client_service": (200, [200, 200, 201, 404, 400, 200, 204]),
     "google/google_cloud_storage": (200, [404, 404, 404]),
@@ -33,18 +37,27 @@ ANSWERED = {
     "odata_multipart/azure_data_tables_js": (202, [[204, 204, 204, 204]]),
     "odata_multipart/azure_data_tables_transaction": (202, [[204, 204, 204]]),
     "odata_multipart/azure_data_tables_update_delete": (202, [[204, 204, 204]]),
+    "odata_multipart/b1sl": (200, [200, [201, 200, 204], 200]),
+    "odata_multipart/crmadminbrasil_dataverse_sdk": (200, [[201, 200, 204]]),
     "odata_multipart/dataverse": (200, [200, [201, 200, 201], 204]),
+    "odata_multipart/dataverse_api": (200, [201, 200, 204, 200]),
     "odata_multipart/dynamics_web_api_mixed": (200, [[201], 200]),
     "odata_multipart/dynamics_web_api_no_change_set": (200, [201, 200]),
     "odata_multipart/dynamics_web_api_references": (200, [[201, 200]]),
+    "odata_multipart/fmodata": (200, [200, [201], [200], [204]]),
+    "odata_multipart/fms_odata": (200, [[201, 200, 204], 200, 200]),
+    "odata_multipart/gd_sprest": (200, [404, 404]),
     "odata_multipart/kendo": (200, [[200], [204], [201]]),
     "odata_multipart/o_js_change_set": (200, [[201, 201]]),
     "odata_multipart/o_js_gets": (200, [200, 404]),
     "odata_multipart/o_js_mixed": (200, [[201, 200], 200]),
     "odata_multipart/odata_batch": (202, [[200, 201, 204]]),
+    "odata_multipart/odata_batch_request": (200, [200, [201, 200], 404]),
     "odata_multipart/odata_batch_two_sets": (202, [400, [200]]),
+    "odata_multipart/odata_client_npm": (200, [200, [201, 200], 404]),
     "odata_multipart/odata_client_v2": (202, [200, [201], [204]]),
     "odata_multipart/odata_client_v4": (200, [200, [201], 404]),
+    "odata_multipart/odatajs": (200, [200, [201, 200, 204], 404]),
     "odata_multipart/odatapy": (200, [200, [201, 200], 404]),
     "odata_multipart/office365_sharepoint": (200, [404, 404]),
     "odata_multipart/pnp_sp": (200, [404, 404, 404, 404]),
@@ -62,9 +75,14 @@ ANSWERED = {
     "odata_multipart/ui5_v2": (202, [200, [201, 204], 404]),
 }
 
+google = BatchView.as_view(dialect=GoogleMultipart)
 # The URLs of other services than the bookshop has.
 urlpatterns = [
-    *(path(url, BatchView.as_view(dialect=GoogleMultipart)) for url in ("", "covers", "batch/google")),
+    *(
+        path(url, BatchView.as_view(dialect=GoogleMultipart))
+        for url in ("", "covers", "batch/google", "batch/storage/v1")
+    ),
+    *(path(f"{root}/", include(service(ODataItems, ODataMultipart))) for root in ("b1s/v2", "fmi/odata/v4/shop")),
     path("sites/shop/_api/$batch", BatchView.as_view(dialect=ODataMultipart(flat=True))),
     *bookshop_urls,
 ]

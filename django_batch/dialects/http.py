@@ -67,6 +67,7 @@ class MessageReader:
         self._view = memoryview(body)
         self._site = urlsplit(base)
         self._base = base
+        self._hosts = (self._site.netloc, re.sub(r":\d+$", "", self._site.netloc))
         self._heads = {b"", None}  # those of parts that have been looked at
         self._headers: dict[bytes, Headers] = {}  # as they were written -> as they are read
 
@@ -117,7 +118,8 @@ class MessageReader:
         return headers
 
     def _check_host(self, host: str) -> None:
-        if host != self._site.netloc and local_path(f"{self._site.scheme}://{host}/", base=self._base) != "/":
+        """Raise `Malformed` for another host than that of the batch. Some clients leave out its port."""
+        if host not in self._hosts and local_path(f"{self._site.scheme}://{host}/", base=self._base) != "/":
             raise Malformed(f"{host!r} is no host.")
 
 

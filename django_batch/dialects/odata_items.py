@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
@@ -135,16 +136,17 @@ def _content(item: Item, pointer: str) -> tuple[Headers, bytes | memoryview]:
     content_type = content_type_of(headers, pointer=pointer)
     if item.body is UNSET or bytes(memoryview(item.body)[:5]) == b"null":
         return tuple(headers.items()), b""
-    if content_type is None:
-        content_type = "application/json"
-        headers = {**headers, "Content-Type": content_type}
-    return tuple(headers.items()), _body(item.body, content_type, pointer=f"{pointer}/body")
+    if content_type is not None:
+        return tuple(headers.items()), _body(item.body, content_type, pointer=f"{pointer}/body")
+    content_type = "application/json"
+    body = _encoded(item.body, b"{", pointer) or _body(item.body, content_type, pointer=f"{pointer}/body")
+    return (*headers.items(), ("Content-Type", content_type)), body
 
 
 def _body(raw: Raw, content_type: str, *, pointer: str) -> bytes | memoryview:
     """The bytes for a view: of JSON its text, of text the string, of anything else what is in base64url."""
     if is_json(content_type):
-        return _array(raw, pointer) or from_json(raw, content_type, pointer=pointer)
+        return _encoded(raw, b"[", pointer) or from_json(raw, content_type, pointer=pointer)
     if is_plain_text(content_type):
         return from_json(raw, content_type, pointer=pointer)
     try:
@@ -153,12 +155,13 @@ def _body(raw: Raw, content_type: str, *, pointer: str) -> bytes | memoryview:
         raise Malformed(f"{error.detail} The body of {content_type} is base64url.", pointer=pointer) from None
 
 
-def _array(raw: Raw, pointer: str) -> bytes | None:
-    """The array that is in a string, as msgraph-core writes a body of JSON that is no object: in base64."""
-    if bytes(memoryview(raw)[:2]) != b'"W':  # as each begins whose first character is a bracket
+def _encoded(raw: Raw, start: bytes, pointer: str) -> bytes | None:
+    """The JSON that is in base64 in a string, and begins with `start`, a bracket: as msgraph-core writes an array, and
+    @microsoft/msgraph-sdk-core all that it names no type of."""
+    if bytes(memoryview(raw)[:2]) != b'"' + b64encode(start)[:1]:
         return None
     try:
         body = from_base64url(read(raw, _string), pointer=pointer)
     except Malformed:
         return None
-    return body if body.startswith(b"[") and is_json_text(body) else None
+    return body if body.startswith(start) and is_json_text(body) else None

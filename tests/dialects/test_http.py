@@ -186,6 +186,12 @@ def test_body_is_what_the_length_says_if_it_can_be_true(content, length, body):
     assert read(f"POST / HTTP/1.1\r\n{header}\r\n".encode() + content)[4] == body
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "127.0.0.1"])
+def test_host_may_be_without_the_port_of_the_batch(host):
+    content = message("GET", "/", Host=host)
+    assert MessageReader(content, base="http://127.0.0.1:8080/$batch").read((0, len(content)))[2] == "/"
+
+
 def test_body_is_a_view_of_the_batch():
     content = b"POST / HTTP/1.1\r\n\r\nabc"
     *_, body = MessageReader(content, base=BASE).read((0, len(content)))

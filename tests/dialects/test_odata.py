@@ -87,6 +87,11 @@ BODIES = [
     ("application/xml", '"PGE-"', b"<a>"),
     ("application/x-www-form-urlencoded", '"YT1i"', b"a=b"),
     ("", '"YT1i"', b"a=b"),
+    (None, '"WzEsIDJd"', b"[1, 2]"),
+    (None, '"eyJhIjoxfQ"', b'{"a":1}'),
+    (None, '"eyJhIjox"', b'"eyJhIjox"'),
+    (None, '"e[]"', b'"e[]"'),
+    (None, '"MTIz"', b'"MTIz"'),
 ]
 # an item that cannot be read, and the place in it that is wrong
 WRONG = [
@@ -239,7 +244,7 @@ def test_item_is_read_as_what_it_is(text, subrequest):
 
 @pytest.mark.parametrize(("content_type", "text", "body"), BODIES)
 def test_body_is_read_by_its_type(content_type, text, body):
-    headers = json.dumps({"content-type": content_type})
+    headers = json.dumps({} if content_type is None else {"content-type": content_type})
     found = read(f'{{"id":"1","method":"put","url":"x","headers":{headers},"body":{text}}}')
     assert bytes(found.body) == body
 
