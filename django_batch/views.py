@@ -135,7 +135,7 @@ class BatchView(APIView):
 
     def get_dialect(self) -> Dialect:
         """The wire format of this URL: of several, the one that reads the Content-Type of the request."""
-        return choose(conf.instances(self.dialect), self.request.META.get("CONTENT_TYPE", ""))
+        return choose(conf.instances(self.dialect), self.request._request.META.get("CONTENT_TYPE", ""))
 
     def get_executor(self) -> Executor:
         """What drives the run."""

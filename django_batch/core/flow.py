@@ -72,15 +72,9 @@ def flow(step: Step, answers: Answers, *, max_size: int, over: Callable[[], bool
 
     `max_size` bounds what references make of a sub-request, in bytes. A group whose time is `over` goes no further.
     """
-    for each in step.subrequests:
-        if each.depends_on or each.condition:
-            obstacles = {each.id: _obstacle(each, answers) for each in step.subrequests}
-            if any(obstacles.values()):
-                return tuple(_not_started(each, obstacles[each.id]) for each in step.subrequests)
-            break
     if step.atomic:
-        return (yield from _group(step.subrequests, answers, max_size, over))
-    return ((yield from _answer(step.subrequests[0], answers, max_size)),)
+        return _group(step.subrequests, answers, max_size, over)
+    return _answer(step.subrequests[0], answers, max_size)
 
 
 def _obstacle(subrequest: Subrequest, answers: Answers) -> str | None:
@@ -106,21 +100,25 @@ def not_run(subrequest: Subrequest, reason: str) -> Subresponse:
     return Subresponse.refused(subrequest, NotRun(f"Not run, as {reason}."))
 
 
-def _answer(
-    subrequest: Subrequest, answers: Answers, max_size: int
-) -> Generator[Effect, Subresponse | Errors, Subresponse]:
+def _answer(subrequest: Subrequest, answers: Answers, max_size: int) -> Flow:
+    """One sub-request, and its one answer."""
+    if (subrequest.depends_on or subrequest.condition) and (obstacle := _obstacle(subrequest, answers)):
+        return (_not_started(subrequest, obstacle),)
     try:
-        subresponse = yield fill(subrequest, answers, max_size=max_size)
+        subresponse = yield fill(subrequest, answers, max_size=max_size) if subrequest.references else subrequest
     except BatchError as error:
-        return Subresponse.refused(subrequest, error)
+        return (Subresponse.refused(subrequest, error),)
     assert isinstance(subresponse, Subresponse)
     if subrequest.references:  # are not kept as they were filled in, but for the path, which others may refer to
-        return replace(subresponse, subrequest=replace(subrequest, path=subresponse.subrequest.path))
-    return subresponse
+        subresponse = replace(subresponse, subrequest=replace(subrequest, path=subresponse.subrequest.path))
+    return (subresponse,)
 
 
 def _group(subrequests: Sequence[Subrequest], answers: Answers, max_size: int, over: Callable[[], bool]) -> Flow:
     """All of `subrequests`, or none: it stops at the first failure, so that no savepoint is needed in between."""
+    obstacles = {each.id: _obstacle(each, answers) for each in subrequests if each.depends_on or each.condition}
+    if any(obstacles.values()):
+        return tuple(_not_started(each, obstacles.get(each.id)) for each in subrequests)
     done: list[Subresponse] = []
     members: dict[str, Sequence[Subresponse]] = {}
     known = ChainMap(members, cast("dict[str, Sequence[Subresponse]]", answers))
@@ -129,7 +127,7 @@ def _group(subrequests: Sequence[Subrequest], answers: Answers, max_size: int, o
             yield Verdict.ROLLBACK
             rolled_back = [_rolled_back(each, TIME_OVER) for each in done]
             return (*rolled_back, *(not_run(each, TIME_OVER) for each in subrequests[len(done) :]))
-        subresponse = yield from _answer(subrequest, known, max_size)
+        [subresponse] = yield from _answer(subrequest, known, max_size)
         if subresponse.failed:
             yield Verdict.ROLLBACK
             rolled_back = [_rolled_back(each, f"{subrequest.id!r} failed") for each in done]

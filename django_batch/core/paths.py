@@ -10,8 +10,9 @@ from django_batch.errors import Malformed
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
 # A client strips a fragment and cannot send a control character, a space or (browsers) a backslash.
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f#\\]")
-_PLAIN = re.compile(r"/(?!/)[^\x00-\x20\x7f#\\]*+")  # what nearly all are, at a fifth of the cost of looking closely
 _LONGEST = 16 * 2**10  # characters, between what servers take (4 to 64 KiB): alone, a longer one never reached Django
+# What nearly all are, at a fifth of the cost of looking closely.
+is_plain = re.compile(rf"/(?!/)[^\x00-\x20\x7f#\\]{{,{_LONGEST - 1}}}+").fullmatch
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -21,7 +22,7 @@ def local_path(url: str, *, base: str) -> str:
     Raises `Malformed` for all that is not origin-form (RFC 9112 §3.2.1) or an absolute URL with the scheme and host of
     `base`: `RequestFactory` would take `//evil.example/x` for `/x`.
     """
-    if len(url) <= _LONGEST and _PLAIN.fullmatch(url):
+    if is_plain(url):
         return url
     if len(url) > _LONGEST:
         raise Malformed(f"The path has {len(url)} characters, which is more than {_LONGEST}.")

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from heapq import heappop, heappush
+from operator import neg
 
 from django_batch.core.flow import TIME_OVER, Answers, not_run
 from django_batch.core.messages import Subrequest, Subresponse
@@ -33,7 +34,7 @@ class Run:
         for step in plan.steps:
             for position in step.after:
                 self._dependents.setdefault(position, []).append(step.position)
-        self._ready = [step.position for step in plan.steps if not step.after]  # a heap: it is in order
+        self._ready = [step.position for step in reversed(plan.steps) if not step.after]  # the last is the next
 
     @property
     def answers(self) -> Answers:
@@ -50,7 +51,7 @@ class Run:
             self.stop(TIME_OVER)
         steps: list[Step] = []
         while self._ready and len(steps) < limit and not self.stopped:
-            steps.append(self.plan.steps[heappop(self._ready)])
+            steps.append(self.plan.steps[self._ready.pop()])
         return steps
 
     def finish(self, step: Step, subresponses: Sequence[Subresponse]) -> None:
@@ -67,7 +68,7 @@ class Run:
         for position in self._dependents.get(step.position, ()):
             self._waiting[position] -= 1
             if not self._waiting[position]:
-                heappush(self._ready, position)
+                insort(self._ready, position, key=neg)
 
     def subresponses(self) -> list[Subresponse]:
         """One answer for each sub-request, in request order; what was not run says so."""

@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.json import Decoder
 
 from django_batch.core.messages import Reference, Subrequest
-from django_batch.core.paths import local_path
+from django_batch.core.paths import is_plain, local_path
 from django_batch.core.references import in_body, in_text, masked
 from django_batch.dialects.bodies import from_base64, from_json
 from django_batch.dialects.forms import FileParts, form_body
@@ -45,7 +45,7 @@ Content = tuple[dict[str, str], bytes | memoryview, tuple[Reference, ...]]  # he
 _MAX_JSON_PATHS = 10  # of these, as each searches a whole answer
 
 
-def read_item(raw: Raw, position: int, pointer: str, *, base: str, parts: FileParts) -> Subrequest:
+def read_item(base: str, parts: FileParts, raw: Raw, position: int, pointer: str) -> Subrequest:
     """The sub-request of the item at `position`. `base` is the absolute URL of the batch, `parts` the files beside it.
 
     References are looked for only where there are dependencies: no other body is ever read.
@@ -58,13 +58,13 @@ def read_item(raw: Raw, position: int, pointer: str, *, base: str, parts: FilePa
     if item.atomicityGroup is not UNSET:
         group = _either(group, item.atomicityGroup, "atomicity_group", "atomicityGroup", pointer)
     files = () if item.files is UNSET else parts.take(item.files, pointer=f"{pointer}/files")
-    headers, body, fields = _form(item, pointer, bool(depends_on)) if files else (*_content(item, pointer), ())
+    headers, body, fields = _form(item, pointer, bool(depends_on)) if files else _content(item, pointer)
     references = _references(item, url, headers, body, fields, pointer) if depends_on else ()
     return Subrequest(  # by position: by name it would take twice as long, 1 % of a view
         str(position) if item.id is UNSET else item.id,
         item.method.upper() if item.method.isascii() else item.method,
-        _path(item, url, references, pointer, base),
-        tuple(headers.items()),
+        url if not references and is_plain(url) else _path(item, url, references, pointer, base),
+        tuple(headers.items()) if headers else (),
         body,
         _names(depends_on) if depends_on else (),
         None if group is UNSET else group,
@@ -143,15 +143,15 @@ def _form(item: Item, pointer: str, has_references: bool) -> Content:
     return item.headers, *form_body(item.body, compiled, pointer=f"{pointer}/body")
 
 
-def _content(item: Item, pointer: str) -> tuple[dict[str, str], bytes | memoryview]:
+def _content(item: Item, pointer: str) -> Content:
     """The headers and the bytes of an item. What has a body and names no type is JSON."""
     named = content_type_of(item.headers, pointer=pointer) if item.headers else None
     if item.body is UNSET and item.body_base64 is UNSET:
-        return item.headers, b""
+        return item.headers, b"", ()
     if item.body is not UNSET and item.body_base64 is not UNSET:
         raise Malformed("An item has a 'body' or a 'body_base64', not both.", pointer=f"{pointer}/body_base64")
     content_type = "application/json" if named is None else named
     headers = {**item.headers, "Content-Type": content_type} if named is None else item.headers
     if item.body is UNSET:
-        return headers, from_base64(str(item.body_base64), pointer=f"{pointer}/body_base64")
-    return headers, from_json(item.body, content_type, pointer=f"{pointer}/body")
+        return headers, from_base64(str(item.body_base64), pointer=f"{pointer}/body_base64"), ()
+    return headers, from_json(item.body, content_type, pointer=f"{pointer}/body"), ()

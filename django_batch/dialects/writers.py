@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from msgspec.json import encode
 
 from django_batch.core.messages import Subresponse
-from django_batch.dialects.bodies import json_body
+from django_batch.dialects.bodies import is_json_text, json_body
 from django_batch.dialects.json_items import ItemsWriter
 
 # What some readers take for the end of a line. In JSON, the first two stand between its tokens, the others in strings.
@@ -100,6 +100,8 @@ def _body(subresponse: Subresponse) -> tuple[bytes, bytes | None]:
         return encode(subresponse.error.problem(status=subresponse.status)), None
     if subresponse.subrequest.omit_body and not subresponse.failed:
         return b"null", None
-    headers = subresponse.headers
-    encoded = "Content-Encoding" in headers and headers["Content-Encoding"].lower() != "identity"
-    return json_body(subresponse.body, headers.get("Content-Type", ""), encoded=encoded)
+    headers, body = subresponse.headers, subresponse.body
+    content_type, coding = headers.get("Content-Type", ""), headers.get("Content-Encoding", "identity")
+    if content_type == "application/json" and coding == "identity" and is_json_text(body):  # as most are: half the cost
+        return body, None
+    return json_body(body, content_type, encoded=coding.lower() != "identity")

@@ -31,8 +31,10 @@ from django_batch.execution.credentials import Credentials
 from django_batch.execution.csrf import CSRFToken, renew_secret, save_secret
 from django_batch.execution.handler import aget_response, get_response, is_async
 from django_batch.execution.requests import Pairs, SubrequestFactory
-from django_batch.execution.responses import Headers, aread, body_of, close, too_large
+from django_batch.execution.responses import Headers, aread, body_of, close
 from django_batch.execution.sessions import forget_cached, renew_session, save_session
+
+_TOO_LARGE = "This body and those before it are past MAX_RESPONSE_SIZE. Send the request alone."
 
 
 @dataclass
@@ -102,14 +104,14 @@ class Conversation:
     def is_async(self, subrequest: Subrequest) -> bool:
         """Whether the view of `subrequest` is async, as far as its path tells."""
         try:
-            return is_async(self._factory.path_info(subrequest))
+            return is_async(self._factory.path_info(subrequest.path.partition("?")[0], subrequest.pointer))
         except BatchError:
             return False
 
     def perform(self, effect: Effect) -> Subresponse:
         """Answer a sub-request that is in no group, whose flow has no verdict."""
         assert isinstance(effect, Subrequest)
-        return self.answer(effect)
+        return copy_context().run(self._answer, effect)
 
     def branch(self) -> Conversation:
         """A conversation that goes on from here, of which this one learns nothing until it is merged."""
@@ -150,30 +152,36 @@ class Conversation:
         """Django's request for `subrequest`, with the cookies of this moment."""
         if subrequest.references:
             subrequest = self._with_checked_path(subrequest)
-        with self._lock:
-            cookie = self._cookies.header(subrequest.path)
+        cookie = self._cookies.sent if self._cookies.as_sent else self._cookie(subrequest.path)
         return self._factory.build(subrequest, cookies=self._told(cookie) if cookie else ())
+
+    def _cookie(self, path: str) -> str:
+        with self._lock:
+            return self._cookies.header(path)
 
     def _told(self, cookie: str) -> Pairs:
         """What a Cookie header means for META. Kept, as it is mostly the same, and takes reading it: 4 % of a view."""
-        if self._last_told[0] != cookie:
-            self._last_told = cookie, (("HTTP_COOKIE", cookie), *self._csrf_token.header(cookie).items())
-        return self._last_told[1]
+        last, told = self._last_told
+        if last != cookie:
+            told = (("HTTP_COOKIE", cookie), *self._csrf_token.header(cookie).items())
+            self._last_told = cookie, told
+        return told
 
     def _take(self, request: HttpRequest, response: HttpResponseBase, start: float) -> Subresponse:
         """What `response` says, read to its end. `start` is when `request` was begun."""
         subrequest: Subrequest = request.subrequest  # type: ignore[attr-defined]  # its references filled in
         try:
-            body, error = self._body(request, response)
+            body = body_of(request, response, self._room.left)
         except Exception as exception:  # of a stream, which the handler has not seen
-            close(request, response)
+            close(response)
             response = response_for_exception(request, exception)
-            body, error = self._body(request, response)
+            body = body_of(request, response, self._room.left)
         finally:
-            close(request, response)
+            close(response)
         told = cookies_of(response, subrequest.path)
-        if not self._learn(vars(request).get("session"), told, len(body)):
-            body, error = b"", too_large()
+        fits, error = self._learn(vars(request).get("session"), told, body), None
+        if body is None or not fits:
+            body, error = b"", BodyTooLarge(_TOO_LARGE)
         headers = self._headers.of(response)
         return Subresponse(subrequest, response.status_code, headers, body, told, error, perf_counter() - start)
 
@@ -184,21 +192,15 @@ class Conversation:
         except Malformed as error:
             raise Malformed(error.detail, pointer=subrequest.pointer) from None
 
-    def _body(self, request: HttpRequest, response: HttpResponseBase) -> tuple[bytes, BodyTooLarge | None]:
-        try:
-            return body_of(request, response, limit=self._room.left), None
-        except BodyTooLarge as error:
-            return b"", error.with_traceback(None)  # whose frames hold what was read
-
-    def _learn(self, session: SessionBase | None, cookies: Collection[Morsel[str]], size: int) -> bool:
-        """Whether a body of `size` still fits, now that others may have been read at the same time."""
+    def _learn(self, session: SessionBase | None, cookies: Collection[Morsel[str]], body: bytes | None) -> bool:
+        """Whether `body` still fits, now that others may have been read at the same time. None is one that did not."""
         with self._lock:
             if cookies:
                 self._cookies.take(cookies)
             if session is not None and session.modified:
                 self._modified_sessions.append(session)
-            if size > self._room.left:
+            if body is None or len(body) > self._room.left:
                 return False
-            self._room.left -= size
-            self._size += size
+            self._room.left -= len(body)
+            self._size += len(body)
             return True

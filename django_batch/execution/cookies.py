@@ -25,22 +25,22 @@ class Cookies:
     """`sent` is the Cookie header of the batch, `url` its absolute URL."""
 
     def __init__(self, sent: str, url: str) -> None:
-        self._sent = sent
+        self.sent = sent
+        self.as_sent = True  # nothing was told since
         self._url = url
         self._policy = DefaultCookiePolicy()
         self._wide = CookieJar(self._policy)  # what belongs to the batch's URL too, as all that was sent does
         self._narrow = CookieJar(self._policy)
-        self._told = False  # anything: asked for its length, the jar counts
         self._replaced: frozenset[str] = frozenset()  # names of cookies that were sent, and have another value now
 
     def header(self, path: str) -> str:
         """The Cookie header of a request to `path`: as it was sent, unless something was told that changes it."""
-        if not self._told:
-            return self._sent
+        if self.as_sent:
+            return self.sent
         url = urljoin(self._url, "/") + path.lstrip("/")
         narrow, wide = _pairs(self._narrow, url), _pairs(self._wide, url)
         replacing = {_name(pair): pair for pair in wide}
-        sent = [pair.strip() for pair in self._sent.split(";")]
+        sent = [pair.strip() for pair in self.sent.split(";")]
         # RFC 6265 §5.3: what replaces a cookie takes its place. §5.4: those with longer paths come first.
         kept = [replacing.get(_name(pair), "") if _name(pair) in self._replaced else pair for pair in sent]
         new = [pair for pair in wide if pair not in kept]
@@ -57,7 +57,7 @@ class Cookies:
             domain = morsel["domain"].lower().removeprefix(".")
             if not f".{url.hostname}".endswith(f".{domain}" if domain else ""):
                 continue  # RFC 6265 §5.3, step 6: not even to be deleted
-            self._told = True
+            self.as_sent = False
             request = Request(self._url)
             reaches_batch = _path_matches(url.path, morsel["path"])
             jar = self._wide if reaches_batch else self._narrow
@@ -68,12 +68,12 @@ class Cookies:
             if reaches_batch and accepted:
                 self._replaced |= {morsel.key}
             elif reaches_batch and not made:  # it has expired, and its place with it
-                self._sent = ";".join([pair for pair in self._sent.split(";") if _name(pair) != morsel.key])
+                self.sent = ";".join([pair for pair in self.sent.split(";") if _name(pair) != morsel.key])
 
     def copy(self) -> Cookies:
         """The same client, apart: what the copy is told, this one does not know."""
-        twin = Cookies(self._sent, self._url)
-        twin._told, twin._replaced = self._told, self._replaced
+        twin = Cookies(self.sent, self._url)
+        twin.as_sent, twin._replaced = self.as_sent, self._replaced
         for jar, copied in ((self._wide, twin._wide), (self._narrow, twin._narrow)):
             for cookie in jar:
                 copied.set_cookie(copy(cookie))

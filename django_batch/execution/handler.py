@@ -33,14 +33,14 @@ class SubrequestHandler(BaseHandler):
 
         The resolved view is compared, never the path: `/v1/%62atch` reaches `/v1/batch`.
         """
-        match: ResolverMatch = super().resolve_request(request)
+        match: ResolverMatch = BaseHandler.resolve_request(self, request)
         if getattr(match.func, "batch_exempt", False):
             match.func = refuse_exempt
         return match
 
     def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
         """What is called in place of `view`, once every middleware has seen it."""
-        atomic: Callable[..., Any] = super().make_view_atomic(share_authenticators(view))
+        atomic: Callable[..., Any] = BaseHandler.make_view_atomic(self, share_authenticators(view))
         return atomic
 
 

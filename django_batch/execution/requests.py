@@ -68,7 +68,7 @@ class SubrequestFactory(RequestFactory):
         lenient: bool = False,
     ) -> None:
         super().__init__()
-        self.defaults: dict[str, Any] = dict(_inherited(parent))
+        self.defaults: dict[str, Any] = _inherited(parent)
         self._methods = tuple(methods)
         self._lenient = lenient
         self._settable = _settable(tuple(allowed_headers), (settings.SECURE_PROXY_SSL_HEADER or ("",))[0])
@@ -88,16 +88,16 @@ class SubrequestFactory(RequestFactory):
         """
         if subrequest.method not in self._methods:
             raise self._method_not_allowed(subrequest)
-        query = subrequest.path.partition("?")[2]
         upload = Upload(subrequest) if subrequest.files else None
         if upload:
             subrequest = replace(subrequest, headers=upload.headers)
+        path, _, query = subrequest.path.partition("?")
         try:
             template = self._templates.get((subrequest.headers, cookies)) or self._template(subrequest, cookies)
             environ = template.environ.copy()
             environ["REQUEST_METHOD"] = subrequest.method
-            environ["PATH_INFO"] = self.path_info(subrequest)
-            environ["QUERY_STRING"] = _wsgi_text(query)
+            environ["PATH_INFO"] = self.path_info(path, subrequest.pointer)
+            environ["QUERY_STRING"] = query if query.isascii() else _wsgi_text(query)
         except (BadRequest, ValueError, LookupError) as error:  # of a Content-Type, or a lone surrogate
             raise Malformed(f"This request cannot be read: {error}", pointer=subrequest.pointer) from None
         environ["CONTENT_LENGTH"] = str(upload.size if upload else len(subrequest.body))
@@ -121,16 +121,15 @@ class SubrequestFactory(RequestFactory):
         detail = f"The method {subrequest.method!r} is not one of {allow}."
         return MethodNotAllowed(detail, pointer=f"{subrequest.pointer}/method", headers={"Allow": allow})
 
-    def path_info(self, subrequest: Subrequest) -> str:
-        """The path without the script prefix, as a WSGI server decodes it (PEP 3333)."""
-        path = subrequest.path.partition("?")[0]
+    def path_info(self, path: str, pointer: str) -> str:
+        """`path` without the script prefix, as a WSGI server decodes it (PEP 3333)."""
         decoded = unquote_to_bytes(path).decode("latin-1") if "%" in path or not path.isascii() else path
         prefix = self._script_prefix
-        if not prefix and decoded.startswith("/"):
+        if not prefix and decoded[:1] == "/":
             return decoded
         if decoded != prefix and not decoded.startswith(f"{prefix}/"):
             detail = f"{path!r} is outside the script prefix {prefix!r}, where this site has nothing."
-            raise OutsideScriptPrefix(detail, pointer=f"{subrequest.pointer}/path")
+            raise OutsideScriptPrefix(detail, pointer=f"{pointer}/path")
         return decoded[len(prefix) :]
 
     def _headers(self, subrequest: Subrequest) -> Iterator[tuple[str, str]]:
@@ -218,11 +217,11 @@ def lean(template: WSGIRequest, environ: dict[str, Any], subrequest: Subrequest)
 
     It knows its `subrequest`, by which a batch view knows it. Half of what Django takes: nothing is parsed again.
     """
-    path_info = environ["PATH_INFO"] or "/"
-    if "%" in path_info or not path_info.isascii():
-        path_info = get_path_info(environ)
-    environ["PATH_INFO"] = path_info
-    request = type(template).__new__(type(template))
+    path_info = environ["PATH_INFO"]
+    if not path_info or "%" in path_info or not path_info.isascii():
+        environ["PATH_INFO"] = path_info = get_path_info(environ) or "/"
+    kind = type(template)
+    request = kind.__new__(kind)
     request.__dict__ = fields = template.__dict__.copy()
     fields["environ"] = fields["META"] = environ
     fields["method"] = environ["REQUEST_METHOD"]
@@ -244,25 +243,30 @@ def marks_of_tests(request: HttpRequest) -> dict[str, Any]:
     return {name: vars(request)[name] for name in _MARKS_OF_TESTS if name in vars(request)}
 
 
-def _inherited(parent: HttpRequest) -> Iterator[tuple[str, object]]:
+def _inherited(parent: HttpRequest) -> dict[str, Any]:
     """What every sub-request of `parent` starts with.
 
     Also what `Connection` names: the sender wrote it, and could so hide what a proxy has added, such as its address.
     """
-    for key, value in parent.META.items():
-        if _is_inherited(key):
-            yield key, value
-    yield "HTTP_ACCEPT", "application/json"  # what the parent accepts is the batch
-    yield "SCRIPT_NAME", _wsgi_text(parent.META.get("SCRIPT_NAME", ""))  # Django has decoded it
-    yield "wsgi.url_scheme", parent._get_scheme()  # type: ignore[attr-defined]  # of ASGI's scope, or of the environ
-    yield "wsgi.errors", sys.stderr
-    yield "wsgi.version", (1, 0)
+    meta = parent.META
+    return {
+        **{key: meta[key] for key in _inherited_keys(tuple(meta))},
+        "HTTP_ACCEPT": "application/json",  # what the parent accepts is the batch
+        "SCRIPT_NAME": _wsgi_text(meta.get("SCRIPT_NAME", "")),  # Django has decoded it
+        "wsgi.url_scheme": parent._get_scheme(),  # type: ignore[attr-defined]  # of ASGI's scope, or of the environ
+        "wsgi.errors": sys.stderr,
+        "wsgi.version": (1, 0),
+    }
 
 
-@lru_cache(maxsize=1024)
-def _is_inherited(key: str) -> bool:
-    """Kept, as most requests have the same keys: 2 % of a batch of one."""
-    return bool(_SERVER_KEYS.fullmatch(key)) or (key.startswith("HTTP_") and not _NOT_INHERITED.fullmatch(key))
+@lru_cache(maxsize=32)
+def _inherited_keys(keys: tuple[str, ...]) -> list[str]:
+    """Kept, as most requests have the same: 2 % of a batch of one."""
+    return [
+        key
+        for key in keys
+        if _SERVER_KEYS.fullmatch(key) or (key.startswith("HTTP_") and not _NOT_INHERITED.fullmatch(key))
+    ]
 
 
 @lru_cache(maxsize=32)

@@ -72,7 +72,7 @@ def item_body(content_type: str, member: bytes, *, name: bytes = b"body") -> byt
     """The bytes that a view gets of an item with this member."""
     headers = msgspec.json.encode({"Content-Type": content_type})
     raw = Raw(b'{"path":"/","headers":%b,"%b":%b}' % (headers, name, member))
-    return bytes(read_item(raw, 0, pointer="", base="http://testserver/batch/", parts=FileParts(None)).body)
+    return bytes(read_item("http://testserver/batch/", FileParts(None), raw, 0, "").body)
 
 
 @pytest.mark.parametrize(("content_type", "body", "member"), ROWS)

@@ -68,7 +68,7 @@ def read(members: dict[str, object], **more: object) -> Subrequest:
 
 
 def read_text(text: str) -> Subrequest:
-    return read_item(Raw(text.encode()), 0, "", base="http://testserver/batch/", parts=FileParts(None))
+    return read_item("http://testserver/batch/", FileParts(None), Raw(text.encode()), 0, "")
 
 
 @pytest.mark.parametrize(("members", "depends_on"), DEPENDENCIES)

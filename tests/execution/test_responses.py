@@ -9,7 +9,6 @@ from django.core.signals import request_finished
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseNotModified, StreamingHttpResponse
 from django.utils.datastructures import MultiValueDict
 
-from django_batch.errors import BodyTooLarge
 from django_batch.execution.responses import Headers, body_of, close
 
 GET, HEAD = HttpRequest(), HttpRequest()
@@ -46,8 +45,8 @@ BODIES = [
 @pytest.mark.parametrize(("make", "request_", "body"), BODIES)
 def test_body_is_what_a_client_gets(make, request_, body):
     response = make()
-    assert body_of(request_, response, limit=LIMIT) == body
-    close(GET, response)
+    assert body_of(request_, response, LIMIT) == body
+    close(response)
 
 
 @pytest.mark.parametrize(
@@ -58,16 +57,13 @@ def test_body_is_what_a_client_gets(make, request_, body):
         lambda chunks: StreamingHttpResponse(slowly(chunks)),
     ],
 )
-def test_body_past_the_limit_is_refused(make):
-    response = make([b"x"] * (LIMIT + 1))
-    with pytest.raises(BodyTooLarge):
-        body_of(GET, response, limit=LIMIT)
+def test_body_past_the_limit_is_none(make):
+    assert body_of(GET, make([b"x"] * (LIMIT + 1)), LIMIT) is None
 
 
 def test_stream_past_the_limit_is_read_no_further():
     chunks = iter([b"x" * LIMIT, b"x", b"unread"])
-    with pytest.raises(BodyTooLarge):
-        body_of(GET, StreamingHttpResponse(chunks), limit=LIMIT)
+    assert body_of(GET, StreamingHttpResponse(chunks), LIMIT) is None
     assert [*chunks] == [b"unread"]
 
 
@@ -128,15 +124,15 @@ def test_all_that_a_response_holds_is_closed_once_whatever_is_raised():
     closers = [Closer(), Closer(RuntimeError()), Closer()]
     response = HttpResponse()
     response._resource_closers += [closer.close for closer in closers]
-    close(GET, response)
-    close(GET, response)
+    close(response)
+    close(response)
     assert [closer.closed for closer in closers] == [1, 1, 1]
     assert response.closed
 
 
 def test_file_of_a_response_is_closed():
     file = BytesIO(b"x")
-    close(GET, FileResponse(file))
+    close(FileResponse(file))
     assert file.closed
 
 
@@ -148,7 +144,7 @@ def test_closing_does_not_say_that_the_request_is_finished():
 
     request_finished.connect(receive)
     try:
-        close(GET, HttpResponse())
+        close(HttpResponse())
     finally:
         request_finished.disconnect(receive)
     assert sent == []
@@ -159,7 +155,7 @@ def test_files_of_a_request_are_closed_with_its_response():
     request, response = HttpRequest(), HttpResponse()
     request._files = MultiValueDict({"file": [file]})
     response._resource_closers.append(request.close)
-    close(request, response)
+    close(response)
     assert file.closed
 
 
