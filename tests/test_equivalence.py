@@ -11,7 +11,9 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
+from .equivalence.asgi import is_read_alike
 from .equivalence.calls import PNG, api, form, login, upload
 from .equivalence.client import Call
 from .equivalence.runs import alone, in_a_batch, run, without_sharing
@@ -41,6 +43,14 @@ def compare(bookshop, tmp_path):
 def test_batch_leaves_what_its_requests_leave_alone(site, sender, calls, compare):
     site = replace(site, authenticates=site.authenticates and sender.is_let_in_by(site))
     assert compare(site, sender, calls) == []
+
+
+@given(site=sites, sender=senders, calls=sequences(), runs_on=st.sampled_from(["asgi", "loop"]))
+def test_batch_over_asgi_leaves_what_its_requests_leave_alone(site, sender, calls, runs_on, compare):
+    sender = replace(sender, remote_user=None, fresh=False)  # an ASGI server has no such word
+    authenticates = site.authenticates and sender.is_let_in_by(site)
+    site = replace(site, authenticates=authenticates, runs_on=runs_on)
+    assert compare(site, sender, [*filter(is_read_alike, calls)] or [ME]) == []
 
 
 def set_cookie(options):

@@ -19,6 +19,7 @@ from urllib.request import Request
 from wsgiref.util import FileWrapper
 
 Environ = dict[str, object]
+Application = Callable[..., Iterable[bytes]]  # of WSGI
 HOST = "testserver"
 JSON = "application/json"
 
@@ -51,7 +52,7 @@ class Client:
     proxy makes otherwise of the environment.
     """
 
-    application: Callable[..., Iterable[bytes]]
+    application: Application
     scheme: str = "http"
     prefix: str = ""
     headers: dict[str, str] = field(default_factory=dict)
@@ -117,7 +118,7 @@ class Client:
         return environ | self.server
 
 
-def _call(application: Callable[..., Iterable[bytes]], environ: Environ) -> tuple[int, list[tuple[str, str]], bytes]:
+def _call(application: Application, environ: Environ) -> tuple[int, list[tuple[str, str]], bytes]:
     """Status, headers and body, with the response closed as a server closes it."""
     started: list[tuple[int, list[tuple[str, str]]]] = []
 

@@ -7,13 +7,12 @@ import re
 from base64 import b64encode
 from dataclasses import dataclass
 
-from django.core.handlers.wsgi import WSGIHandler
 from django.test import override_settings
 from hypothesis import strategies as st
 
 from example_project.settings import SECRET_KEY
 
-from .client import HOST, JSON, Answer, Call, Client
+from .client import HOST, JSON, Answer, Application, Call, Client
 from .sites import OLD_KEY, Site
 
 FORGOTTEN_KEY = "a key that is none any more"
@@ -56,7 +55,7 @@ class Sender:
         return not session or self.csrf == "valid" or (self.authorization or "").startswith("Basic ")
 
 
-def connect(application: WSGIHandler, site: Site, sender: Sender) -> Client:
+def connect(application: Application, site: Site, sender: Sender) -> Client:
     """The client that `sender` is, once it has logged in and looked at a page."""
     client = Client(application, site.scheme, site.prefix, server=site.server())
     if site.scheme == "https":

@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from django.contrib.sessions.backends.file import SessionStore as FileSession
+from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connections
 from django.test import override_settings
@@ -22,7 +23,8 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from example_project.settings import MIDDLEWARE
 
-from .client import HOST
+from .asgi import over_asgi
+from .client import HOST, Application
 
 NOW = datetime.now(UTC)
 OLD_KEY = "the key before the present one"
@@ -45,7 +47,10 @@ BACKENDS = ["django.contrib.auth.backends.RemoteUserBackend", "django.contrib.au
 
 @dataclass(frozen=True)
 class Site:
-    """What differs from the bookshop's own settings. `authenticates` tells whether its batch view does."""
+    """What differs from the bookshop's own settings. `authenticates` tells whether its batch view does.
+
+    `runs_on` is "wsgi", "asgi", or "loop", where its batch view is the one that runs on the loop of an ASGI server.
+    """
 
     session_engine: str = "db"
     save_every_request: bool = False
@@ -59,10 +64,12 @@ class Site:
     messages: str = "fallback.FallbackStorage"
     first: frozenset[str] = frozenset()
     authenticates: bool = True
+    runs_on: str = "wsgi"
 
     @property
     def batch_path(self) -> str:
-        return "/batch/" if self.authenticates else "/open-batch/"
+        path = "/batch/" if self.authenticates else "/open-batch/"
+        return f"/async{path}" if self.runs_on == "loop" else path
 
     def settings(self) -> dict[str, Any]:
         secure = self.scheme == "https"
@@ -99,7 +106,7 @@ class Site:
 
 
 @contextmanager
-def serving(site: Site, folder: Path) -> Iterator[WSGIHandler]:
+def serving(site: Site, folder: Path) -> Iterator[Application]:
     """The bookshop set up as `site`, with no file in `folder` yet, and with the clock stopped."""
     for name in ("media", "sessions"):
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -112,7 +119,7 @@ def serving(site: Site, folder: Path) -> Iterator[WSGIHandler]:
         stack.enter_context(stopped_clock())
         stack.callback(clear_script_prefix)
         stack.callback(translation.deactivate)
-        yield WSGIHandler()
+        yield WSGIHandler() if site.runs_on == "wsgi" else over_asgi(ASGIHandler())
 
 
 @contextmanager
