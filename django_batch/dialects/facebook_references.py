@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
-from urllib.parse import quote_plus, unquote, unquote_plus
+from urllib.parse import quote_plus, unquote_plus
 
 from django_batch.core.documents import Query, to_json
 from django_batch.core.messages import Reference
@@ -19,7 +19,11 @@ _REFERENCE = re.compile(r"\{result=([^:{}]*+):(\$[^{}]*+)\}")
 _STEP = re.compile(r"""\.([^.\[\]'"]++)|\[(\*|\d{1,9})\]|\['([^']*+)'\]|\["([^"]*+)"\]""")
 # A string of JSON, and whether it is the name of a member. Possessive: of a valid text nothing has to be tried twice.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"(\s*+:)?', re.DOTALL)
+_MAY_REFER = re.compile("".join(f"(?:{each}|%{ord(each):x})" for each in "result="), re.IGNORECASE)
 _MAX_REFERENCES = 100  # of one URL, and of one body
+_MAX_PLACES = 1_000  # in one body that are looked through: fields of a form, or strings of JSON
+_LONGEST_FIELD = 2**20  # characters, where it is looked through: decoding it takes many times as much memory
+_LONGEST_PATH = 1_000  # characters
 _MAX_VALUES = 20_000  # that one reference looks at, so that many in one item take no long time
 _EVERY = object()  # stands for `*`
 
@@ -44,7 +48,7 @@ Pieces = Iterable[bytes | Mention]  # of a body
 
 def may_refer(text: str) -> bool:
     """Whether there may be a reference in `text`, an URL or a body of any type."""
-    return "result=" in unquote(text)
+    return _MAY_REFER.search(text) is not None
 
 
 def is_reference(text: str) -> bool:
@@ -81,6 +85,11 @@ def _check_number(number: int) -> None:
         raise ValueError(f"there are more than {_MAX_REFERENCES} references")
 
 
+def _check_places(number: int) -> None:
+    if number > _MAX_PLACES:
+        raise ValueError(f"there are more than {_MAX_PLACES} places where references could be")
+
+
 def pieces_of_text(text: str) -> Iterator[bytes | Mention]:
     """The pieces of a body of any type."""
     return _pieces(text, str.encode, as_text)
@@ -88,23 +97,36 @@ def pieces_of_text(text: str) -> Iterator[bytes | Mention]:
 
 def pieces_of_form(text: str) -> Iterator[bytes | Mention]:
     """The pieces of an urlencoded body. Its values are decoded before references are looked for."""
-    for number, pair in enumerate(text.split("&")):
+    pairs = text.split("&", _MAX_PLACES)
+    _check_places(len(pairs))
+    for number, pair in enumerate(pairs):
         yield b"&" if number else b""
         name, separator, value = pair.partition("=")
-        decoded = unquote_plus(value, errors="surrogateescape")
-        if "{result=" in decoded:
+        if may_refer(value):
             yield (name + separator).encode()
-            yield from _pieces(decoded, _form_value, _as_form_value)
+            yield from _pieces_of_value(value)
         else:
             yield pair.encode()
 
 
+def _pieces_of_value(value: str) -> Iterator[bytes | Mention]:
+    if len(value) > _LONGEST_FIELD:
+        raise ValueError(f"a field with a reference in it has at most {_LONGEST_FIELD} characters")
+    decoded = unquote_plus(value, errors="surrogateescape")
+    if "{result=" in decoded:
+        yield from _pieces(decoded, _form_value, _as_form_value)
+    else:
+        yield value.encode()
+
+
 def pieces_of_json(text: bytes) -> Iterator[bytes | Mention]:
     """The pieces of a JSON body. What is all of a string becomes a value; inside of one it is text."""
-    end = 0
+    end = places = 0
     for found in _STRING.finditer(text):
         if found[1] or b"result=" not in found[0]:
             continue
+        places += 1
+        _check_places(places)
         string = json.loads(found[0])
         yield text[end : found.start()]
         end = found.end()
@@ -165,6 +187,8 @@ def _values(found: object) -> Sequence[object]:
 
 def compile_path(path: str) -> Query:
     """The list of what `path` selects in the body of an answer. Raises `ValueError` for more than it may be."""
+    if len(path) > _LONGEST_PATH:
+        raise ValueError(f"a path has at most {_LONGEST_PATH} characters")
     steps: list[object] = []
     end = 1
     while end < len(path):

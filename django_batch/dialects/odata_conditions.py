@@ -9,12 +9,14 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 Condition = Callable[[Mapping[str, bool]], bool]  # which ids succeeded -> whether it holds; raises `ValueError`
 
 _TOKEN = re.compile(r"\$([^\s()/]+)/\$succeeded(?=[\s)]|$)|(and|or|not|eq|ne|true|false)(?=[\s()]|$)|([()])|(\S)", re.I)
 _OPERATORS = {"or": operator.or_, "and": operator.and_, "eq": operator.eq, "ne": operator.ne}
 _BINDING = {"(": 0, "or": 1, "and": 2, "eq": 3, "ne": 3, "not": 4}
+_LONGEST = 10_000  # characters; each that is more costs many times what it takes to send it
 _NOT_UNDERSTOOD = "is not understood: it is made of $ID/$succeeded, true, false, eq, ne, and, or, not and parentheses"
 
 Token = tuple[str, str]  # what it is, and the id or the word
@@ -24,16 +26,18 @@ def compile_condition(text: str) -> tuple[set[str], Condition]:
     """The ids that the expression `text` speaks of, and the condition that it is."""
     try:
         postfix = list(_postfix(text))
-    except ValueError:
-        return set(), _never
+    except ValueError as error:
+        return set(), partial(_never, str(error))
     return {word for kind, word in postfix if kind == "id"}, lambda succeeded: _evaluate(postfix, succeeded)
 
 
-def _never(succeeded: Mapping[str, bool]) -> bool:
-    raise ValueError(_NOT_UNDERSTOOD)
+def _never(reason: str, succeeded: Mapping[str, bool]) -> bool:
+    raise ValueError(reason)
 
 
 def _tokens(text: str) -> Iterator[Token]:
+    if len(text) > _LONGEST:
+        raise ValueError(f"has more than {_LONGEST} characters")
     for found in _TOKEN.finditer(text):
         if found[4]:
             raise ValueError(_NOT_UNDERSTOOD)

@@ -263,6 +263,10 @@ WRONG = [
     ({"relative_url": "a{result=mk:$.a}" * 101}, "/batch/0/relative_url"),
     ({"body": "a={result=mk:$[x]}"}, "/batch/0/body"),
     ({"body": "a={result=mk:$.a}&" * 101}, "/batch/0/body"),
+    ({"body": "a=%7bresult=mk:$.a}" + "&b" * 1_000}, "/batch/0/body"),
+    ({"body": "a=%7Bresult%3d" + "b" * 2**20}, "/batch/0/body"),
+    ({"body": {"a": ["result="] * 1_001}}, "/batch/0/body"),
+    ({"relative_url": "a{result=mk:$" + ".a" * 500 + "}"}, "/batch/0/relative_url"),
     ({"body": 7}, "/batch/0/body"),
     ({"body": True}, "/batch/0/body"),
     ({"body": [1], "attached_files": "a"}, "/batch/0/body"),
@@ -423,6 +427,7 @@ BODIES = [
     ({"a": "x\n{result=mk:$.quote}ü{result=mk:$.id}"}, b'{"a": "x\\na\\"b\\u00fc7"}'),
     ('{"a": "\\u007bresult=mk:$.id}"}', b'{"a": 7}'),
     ("a=1", b"a=1"),
+    ("a=x%3Fresult=y+z&b={result=mk:$.id}", b"a=x%3Fresult=y+z&b=7"),
     ("{result=mk:$.id}=1", b"{result=mk:$.id}=1"),
 ]
 
