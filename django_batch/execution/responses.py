@@ -47,25 +47,25 @@ def _in_item(written: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 def body_of(request: HttpRequest, response: HttpResponseBase, limit: int) -> bytes | None:
     """The body as a client gets it, or None if it has more than `limit` bytes. Raises whatever a stream raises."""
-    bodiless = request.method == "HEAD" or response.status_code in _BODILESS
-    if response.streaming:
-        return _read(cast("StreamingHttpResponse", response), None if bodiless else limit)
-    body = cast("HttpResponse", response).content
-    if bodiless:
+    if response.streaming:  # is read for nobody too, as by a server, but not without an end
+        body = _read(cast("StreamingHttpResponse", response), limit)
+    else:
+        body = cast("HttpResponse", response).content
+    if request.method == "HEAD" or response.status_code in _BODILESS:
         return b""
-    return body if len(body) <= limit else None
+    return body if body is None or len(body) <= limit else None
 
 
-def _read(response: StreamingHttpResponse, limit: int | None) -> bytes | None:
+def _read(response: StreamingHttpResponse, limit: int) -> bytes | None:
     content = _Content(limit)
     content.read_stream(response)
     return content.getvalue() if content.is_whole else None
 
 
 class _Content(BytesIO):
-    """What a stream gives, up to `limit` bytes. With None it is read to its end, as a server does, and dropped."""
+    """What a stream gives, up to `limit` bytes."""
 
-    def __init__(self, limit: int | None) -> None:
+    def __init__(self, limit: int) -> None:
         super().__init__()
         self._limit = limit
         self.is_whole = True
@@ -85,10 +85,9 @@ class _Content(BytesIO):
 
     def _take(self, chunk: bytes) -> bool:
         """Whether there is room for `chunk`."""
-        if self._limit is not None:
-            self.is_whole = self.tell() + len(chunk) <= self._limit
-            if self.is_whole:
-                self.write(chunk)
+        self.is_whole = self.tell() + len(chunk) <= self._limit
+        if self.is_whole:
+            self.write(chunk)
         return self.is_whole
 
 
