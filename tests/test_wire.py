@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from django.test import Client
 from django.urls import include, path
+from hypothesis import given
+from hypothesis import strategies as st
 
 from django_batch.dialects.multipart import GoogleMultipart, ODataMultipart
 from django_batch.views import BatchView
@@ -78,10 +80,7 @@ ANSWERED = {
 google = BatchView.as_view(dialect=GoogleMultipart)
 # The URLs of other services than the bookshop has.
 urlpatterns = [
-    *(
-        path(url, BatchView.as_view(dialect=GoogleMultipart))
-        for url in ("", "covers", "batch/google", "batch/storage/v1")
-    ),
+    *(path(url, google) for url in ("", "covers", "batch/google", "batch/storage/v1")),
     *(path(f"{root}/", include(service(ODataItems, ODataMultipart))) for root in ("b1s/v2", "fmi/odata/v4/shop")),
     path("sites/shop/_api/$batch", BatchView.as_view(dialect=ODataMultipart(flat=True))),
     *bookshop_urls,
@@ -112,3 +111,38 @@ def test_every_message_is_described():
 def test_every_multipart_message_is_answered():
     files = [file for folder in ("google", "odata_multipart") for file in (WIRE / folder).glob("*.http")]
     assert {f"{file.parent.name}/{file.stem}" for file in files} == set(ANSWERED)
+
+
+BYTES = st.binary(max_size=3) | st.sampled_from(
+    [b'"', b"$", b"{", b"},{", b"1", b"--", b"\r\n", b":", b"%", b"\x00", b"\xef\xbb\xbf"]
+)
+ENCODINGS = st.sampled_from(["utf-16", "latin-1", "cp037"])
+
+
+@st.composite
+def mutilated(draw: st.DrawFn) -> tuple[str, dict[str, str], bytes]:
+    """A message with other bytes in it, or its lines in another order, left out or repeated, or in another encoding."""
+    url, headers, body = captured(draw(st.sampled_from(sorted(WIRE.rglob("*.http")))))
+    if draw(st.booleans()):
+        lines = body.splitlines(keepends=True)
+        start, end, to = sorted(draw(st.integers(0, len(lines))) for _ in "123")
+        body = b"".join([*lines[:start], *lines[end:to], *lines[start:end] * draw(st.integers(0, 2)), *lines[to:]])
+    for _ in range(draw(st.integers(0, 3))):
+        start = draw(st.integers(0, len(body)))
+        body = body[:start] + draw(BYTES) + body[start + draw(st.integers(0, 5)) :]
+    if draw(st.integers(0, 4)) == 0:
+        body = body.decode(errors="replace").encode(draw(ENCODINGS), "replace")
+    del headers["Content-Length"]
+    return url, headers, body
+
+
+@given(sent=mutilated())
+def test_message_that_is_mutilated_is_answered_or_refused(sent, bookshop):
+    url, headers, body = sent
+    client = Client(raise_request_exception=False, headers=headers)
+    response = client.generic("POST", url, body, headers.get("Content-Type", ""))
+    assert response.status_code in (200, 202, 400, 413, 415)
+    if response.status_code < 400 and response["Content-Type"].startswith("multipart/"):
+        assert answers(response.content, response["Content-Type"])
+    else:
+        assert ("error" in response.json()) == (response.status_code >= 400)
