@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Sequence
 from contextlib import aclosing, closing
-from contextvars import copy_context
+from contextvars import Context, copy_context
 
 from django.http import StreamingHttpResponse
 
@@ -83,11 +83,11 @@ class Stream(Iterator[bytes]):
 
 
 class AsyncStream(AsyncIterator[bytes]):
-    """As `Stream`, under ASGI: each of `pieces` is made by a task of its own."""
+    """As `Stream`, under ASGI: each of `pieces` is made by a task of its own, in `context` or in that of its reader."""
 
     def __init__(self, pieces: AsyncGenerator[bytes, None]) -> None:
         self._pieces = pieces
-        self.context = copy_context()
+        self.context: Context | None = None
 
     async def __anext__(self) -> bytes:
         return await asyncio.create_task(self._next(), context=self.context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
+from functools import partial
 from threading import Barrier, Event, current_thread
 from typing import Any
 
@@ -23,6 +24,7 @@ from rest_framework.throttling import AnonRateThrottle
 
 from django_batch import signals
 from django_batch.decorators import batch_exempt
+from django_batch.execution.deadline import Deadline
 from django_batch.execution.pool import pool
 from django_batch.testing import BatchClient
 from django_batch.views import AsyncBatchView
@@ -139,6 +141,14 @@ async def is_in_autocommit(request):
     return JsonResponse(await sync_to_async(lambda: connection.get_autocommit())(), safe=False)
 
 
+def user(request):
+    return HttpResponse(request.user.get_username())
+
+
+async def async_user(request):
+    return HttpResponse((await request.auser()).get_username())
+
+
 async def visits(request):
     """As that of the bookshop."""
     number = await request.session.aget("visits", 0) + 1
@@ -179,6 +189,8 @@ urlpatterns = [
     path("cookie/", cookie),
     path("disturb/", disturb),
     path("autocommit/", is_in_autocommit),
+    path("user/", user),
+    path("async-user/", async_user),
     path("visits/", visits),
     path("exempt/", exempt),
     path("abatch/", AsyncBatchView.as_view()),
@@ -393,6 +405,17 @@ def test_batch_is_refused_as_by_batch_view(bookshop):
             assert refused == async_to_sync(answer)(batch, "/batch/", headers=headers)
 
 
+@pytest.mark.parametrize("url", ["/abatch/", "/batch/"])
+@both
+def test_remote_user_is_known_by_the_header_that_django_reads_under_asgi(bookshop, url, headers, settings):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.RemoteUserMiddleware"]
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.RemoteUserBackend"]
+    requests = [*gets("/user/", "/async-user/"), {"id": "2", "path": "/user/", "atomicity_group": "g"}]
+    token = {"Cookie": f"csrftoken={'a' * 32}", "X-CSRFToken": "a" * 32}
+    answers = send(requests, headers={**headers, **token, "Remote-User": "ada"}, url=url)
+    assert bodies(answers) == ["ada", "ada", "ada"]
+
+
 def test_batch_is_throttled(bookshop):
     statuses = [async_to_sync(answer)(content(gets("/api/me/")), "/throttled/")[0] for _ in range(2)]
     assert statuses == [207, 429]
@@ -512,6 +535,21 @@ def test_rows_of_a_test_case_are_seen(parallel):
     assert first == second == current_thread().name
 
 
+@pytest.mark.parametrize("url", ["/abatch/", "/batch/"])
+@pytest.mark.django_db(databases="__all__")
+def test_rows_of_a_test_case_are_seen_where_answers_are_streamed(url):
+    Author.objects.create(name="Ursula")
+    sent = content(gets("/api/authors/?search=Ursula", "/async-count/", "/thread/"))
+
+    @async_to_sync
+    async def lines() -> list[dict[str, Any]]:
+        response = await AsyncClient().post(url, sent, content_type="application/json", headers=LINES)
+        return [json.loads(line) async for line in response.streaming_content]
+
+    found, async_found, thread = bodies(lines()[:3])
+    assert (found["count"], async_found, thread) == (1, 1, current_thread().name)
+
+
 # How it ends
 
 
@@ -548,8 +586,10 @@ def test_client_that_goes_away_cancels_async_views(bookshop, heard, parallel):
     assert [statuses[1] for statuses in heard] == [424]
 
 
-def test_time_out_cancels_async_views(bookshop, settings, heard):
+def test_time_out_cancels_async_views(bookshop, settings, heard, monkeypatch):
     settings.BATCH = {"TIMEOUT": 0.05}
+    # However long the way to the view takes, there is that much time left.
+    monkeypatch.setattr("django_batch.views.Deadline", partial(Deadline, clock=lambda: 0.0))
     for parallel in (False, True):
         answers = send(gets("/wait/", "/thread/"), parallel=parallel, headers={})
         assert fates(answers)[0] == "504 timed_out"

@@ -29,7 +29,7 @@ from django_batch.errors import BatchError, BodyTooLarge, Malformed
 from django_batch.execution.cookies import Cookies, cookies_of
 from django_batch.execution.credentials import Credentials
 from django_batch.execution.csrf import CSRFToken, renew_secret, save_secret
-from django_batch.execution.handler import aget_response, get_response, is_async
+from django_batch.execution.handler import aget_response, answers_for, is_async
 from django_batch.execution.requests import Pairs, SubrequestFactory
 from django_batch.execution.responses import Headers, aread, body_of, close
 from django_batch.execution.sessions import forget_cached, renew_session, save_session
@@ -65,6 +65,7 @@ class Conversation:
             credentials=self.credentials,
             lenient=lenient,
         )
+        self._get_response = answers_for(parent)
         self._url = parent.build_absolute_uri(parent.path)
         self._headers = Headers()
         self._last_told: tuple[str, Pairs] = "", ()
@@ -146,7 +147,7 @@ class Conversation:
     def _answer(self, subrequest: Subrequest) -> Subresponse:
         start = perf_counter()
         request = self._request(subrequest)
-        return self._take(request, get_response(request), start)
+        return self._take(request, self._get_response(request), start)
 
     def _request(self, subrequest: Subrequest) -> HttpRequest:
         """Django's request for `subrequest`, with the cookies of this moment."""

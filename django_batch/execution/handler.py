@@ -10,13 +10,15 @@ from functools import lru_cache
 from threading import Lock
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction
+from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.base import BaseHandler
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import Resolver404, ResolverMatch, resolve
+from django.utils.module_loading import import_string
 
 from django_batch.decorators import refuse_exempt
 from django_batch.execution.authentication import share_authenticators
@@ -53,6 +55,22 @@ async def aget_response(request: HttpRequest) -> HttpResponseBase:
     """As `get_response`, on the loop: what is sync in the chain is called on the thread of the request."""
     response: HttpResponseBase = await (_handlers.get(True) or _make_handler(is_async=True)).get_response_async(request)
     return response
+
+
+def answers_for(parent: HttpRequest) -> Callable[[HttpRequest], HttpResponseBase]:
+    """What answers the sub-requests of `parent` on its thread: `get_response`, if it does there what it does alone.
+
+    Django takes a remote user from another key of META in the one chain than in the other.
+    """
+    if isinstance(parent, ASGIRequest) and any(map(_knows_remote_users, settings.MIDDLEWARE)):
+        return async_to_sync(aget_response)
+    return get_response
+
+
+@lru_cache(maxsize=64)
+def _knows_remote_users(middleware: str) -> bool:
+    classes = getattr(import_string(middleware), "__mro__", ())
+    return any(each.__name__ == "RemoteUserMiddleware" for each in classes)  # whose module needs the app of users
 
 
 def is_async(path_info: str) -> bool:
