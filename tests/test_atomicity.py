@@ -7,6 +7,7 @@ model that knows nothing of transactions: it copies a dict before each group.
 from __future__ import annotations
 
 import pytest
+from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from tests.bank.batches import entry, fates, references
 from tests.bank.dialects import PROTOCOLS
 from tests.bank.expected import ALONE, COMMITTED, FAILURES, SUCCESSES, Bank, Call, lies
 from tests.bank.models import Entry
+from tests.roads import ROADS, SOME
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -25,6 +27,13 @@ def bank(bookshop, settings):
     settings.ROOT_URLCONF = "tests.bank.urls"
     with open_bank("default", "archive"):
         yield
+
+
+@pytest.fixture(params=SOME, ids=str)
+def client(request, bank):
+    """Sends batches to the bank in one way."""
+    with override_settings(**request.param.settings("tests.bank.urls")):
+        yield request.param.client()
 
 
 def trio(then: str, place: int, **members: object) -> list[dict[str, object]]:
@@ -41,34 +50,34 @@ def fates_of_trio(fate: str, place: int) -> list[str]:
 
 
 @pytest.mark.parametrize("then", FAILURES)
-def test_failing_member_of_an_atomic_batch_leaves_nothing(bank, then):
+def test_failing_member_of_an_atomic_batch_leaves_nothing(client, then):
     for place in range(3):
-        answers = BatchClient().batch(trio(then, place), atomic=True)
+        answers = client.batch(trio(then, place), atomic=True)
         assert fates(answers) == fates_of_trio(FAILURES[then], place)
         assert references("default") == references("archive") == []
 
 
 @pytest.mark.parametrize("then", FAILURES)
-def test_failing_member_of_a_group_leaves_what_is_outside(bank, then):
+def test_failing_member_of_a_group_leaves_what_is_outside(client, then):
     groups = [trio(then, place, atomicity_group=f"g{place}") for place in range(3)]
     singles = [entry("before"), entry("after", alias="archive")]
-    answers = BatchClient().batch([singles[0], *groups[0], *groups[1], *groups[2], singles[1]])
+    answers = client.batch([singles[0], *groups[0], *groups[1], *groups[2], singles[1]])
     around = [fate for place in range(3) for fate in fates_of_trio(FAILURES[then], place)]
     assert fates(answers) == ["201", *around, "201"]
     assert (references("default"), references("archive")) == (["before"], ["after"])
 
 
 @pytest.mark.parametrize("then", SUCCESSES)
-def test_group_whose_members_succeed_is_kept(bank, then):
+def test_group_whose_members_succeed_is_kept(client, then):
     for place in range(3):
-        answers = BatchClient().batch(trio(then, place), atomic=True)
+        answers = client.batch(trio(then, place), atomic=True)
         assert fates(answers) == ["201"] * place + [SUCCESSES[then]] + ["201"] * (2 - place)
         assert {f"e{place}0", f"e{place}2"} <= set(references("default"))
         assert f"e{place}1" in references("archive")
 
 
-def test_failing_group_leaves_the_other_group(bank):
-    answers = BatchClient().batch(
+def test_failing_group_leaves_the_other_group(client):
+    answers = client.batch(
         [
             entry("a1", atomicity_group="a"),
             entry("b1", atomicity_group="b"),
@@ -82,8 +91,8 @@ def test_failing_group_leaves_the_other_group(bank):
     assert references("archive") == ["b2"]
 
 
-def test_item_that_depends_on_a_rolled_back_member_is_not_run(bank):
-    answers = BatchClient().batch(
+def test_item_that_depends_on_a_rolled_back_member_is_not_run(client):
+    answers = client.batch(
         [
             entry("member", id="member", atomicity_group="g"),
             entry("culprit", "crash", atomicity_group="g"),
@@ -95,8 +104,8 @@ def test_item_that_depends_on_a_rolled_back_member_is_not_run(bank):
     assert references() == []
 
 
-def test_group_with_a_failed_dependency_is_not_begun(bank):
-    answers = BatchClient().batch(
+def test_group_with_a_failed_dependency_is_not_begun(client):
+    answers = client.batch(
         [
             entry("failed", "refuse", id="failed"),
             entry("member", atomicity_group="g"),
@@ -107,31 +116,31 @@ def test_group_with_a_failed_dependency_is_not_begun(bank):
     assert references() == ["failed"]
 
 
-def test_member_that_is_refused_by_the_batch_fails_its_group(bank):
+def test_member_that_is_refused_by_the_batch_fails_its_group(client):
     items = [entry("written"), entry("refused", headers={"Host": "elsewhere.example"})]
-    answers = BatchClient().batch(items, atomic=True)
+    answers = client.batch(items, atomic=True)
     assert fates(answers) == ["424 rolled_back", "400 header_not_allowed"]
     assert references() == []
 
 
-def test_batch_that_stops_at_a_failing_group_runs_nothing_after_it(bank):
+def test_batch_that_stops_at_a_failing_group_runs_nothing_after_it(client):
     items = [*trio("refuse", 1, atomicity_group="g"), entry("after")]
-    answers = BatchClient().batch(items, continue_on_error=False)
+    answers = client.batch(items, continue_on_error=False)
     assert fates(answers) == ["424 rolled_back", "400", "424 not_run", "424 not_run"]
     assert references() == []
 
 
-def test_write_of_a_coroutine_is_rolled_back_too(bank):
+def test_write_of_a_coroutine_is_rolled_back_too(client):
     asynchronous = {"method": "POST", "path": "/bank/default/entries/async/async/"}
-    assert fates(BatchClient().batch([asynchronous, entry("x", "refuse")], atomic=True)) == ["424 rolled_back", "400"]
+    assert fates(client.batch([asynchronous, entry("x", "refuse")], atomic=True)) == ["424 rolled_back", "400"]
     assert references() == []
-    assert fates(BatchClient().batch([asynchronous, entry("x")], atomic=True)) == ["201", "201"]
+    assert fates(client.batch([asynchronous, entry("x")], atomic=True)) == ["201", "201"]
     assert references() == ["async", "x"]
 
 
-def test_database_that_no_group_spans_keeps_what_was_written(bank, settings):
-    settings.BATCH = {"ATOMIC_DATABASES": ["archive"]}
-    answers = BatchClient().batch(trio("refuse", 2), atomic=True)
+def test_database_that_no_group_spans_keeps_what_was_written(client, settings):
+    settings.BATCH = {**settings.BATCH, "ATOMIC_DATABASES": ["archive"]}
+    answers = client.batch(trio("refuse", 2), atomic=True)
     assert fates(answers) == ["424 rolled_back", "424 rolled_back", "400"]
     assert (references("default"), references("archive")) == (["e20", "e22"], [])
 
@@ -185,8 +194,19 @@ def test_random_batches_leave_and_answer_what_the_model_says(bank, protocol, bat
         assert lies(batch, expected, rows()) == []
 
 
+@given(road=st.sampled_from(ROADS), batch=BATCHES, continue_on_error=st.booleans())
+def test_random_batch_leaves_and_answers_what_the_model_says_on_every_road(bank, road, batch, continue_on_error):
+    empty()
+    model = Bank()
+    expected = model.run(batch, continue_on_error=continue_on_error)
+    with override_settings(**road.settings("tests.bank.urls")):
+        answers = road.client().batch([call.item() for call in batch], continue_on_error=continue_on_error)
+    assert (fates(answers), rows()) == (expected, model.rows)
+
+
 @given(
-    st.lists(
+    road=st.sampled_from(ROADS),
+    members=st.lists(
         st.tuples(
             st.sampled_from([*sorted(FAILURES), *sorted(SUCCESSES) * 4]),
             st.sampled_from("gh"),
@@ -194,15 +214,16 @@ def test_random_batches_leave_and_answer_what_the_model_says(bank, protocol, bat
         ),
         min_size=1,
         max_size=10,
-    )
+    ),
 )
-def test_entries_of_a_group_are_there_if_and_only_if_all_its_members_succeeded(bank, members):
+def test_entries_of_a_group_are_there_if_and_only_if_all_its_members_succeeded(bank, road, members):
     empty()
     items = [
         entry(f"e{place}", then, alias=alias, atomicity_group=group)
         for place, (then, group, alias) in enumerate(members)
     ]
-    answers = BatchClient().batch(items)
+    with override_settings(**road.settings("tests.bank.urls")):
+        answers = road.client().batch(items)
     for group in {group for _, group, _ in members}:
         places = [place for place, member in enumerate(members) if member[1] == group]
         succeeded = all(answers[place]["status"] < 400 for place in places)

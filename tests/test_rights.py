@@ -21,7 +21,6 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.db import connections
 from django.test import override_settings
 
-from django_batch.execution.threads import ThreadExecutor
 from django_batch.testing import BatchClient
 from example_project.bookshop.models import Author
 
@@ -31,6 +30,7 @@ from .equivalence.client import Client
 from .equivalence.senders import Sender, connect
 from .equivalence.sites import Site
 from .forms import form, part
+from .roads import SOME
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases="__all__"),
@@ -44,6 +44,8 @@ Rows = set[tuple[object, ...]]
 
 
 def rows() -> Rows:
+    for connection in connections.all():
+        connection.ensure_connection()
     return {row for connection in connections.all() for row in rows_of(connection.connection)}
 
 
@@ -129,11 +131,16 @@ def assert_no_gain(attack: Attack, restore: Callable[[], None], **members: bool)
     assert changed <= (set() if "dry_run" in members else rows() ^ before)
 
 
-@pytest.mark.parametrize("members", [{}, {"atomic": True}, {"dry_run": True}], ids=["each", "atomic", "dry_run"])
+MEMBERS = {"each": {}, "atomic": {"atomic": True}, "dry_run": {"dry_run": True}}
+
+
+# In order, threads do what the serial executor does.
+@pytest.mark.parametrize("road", [road for road in SOME if road.executor != "threads"], ids=str)
+@pytest.mark.parametrize("members", MEMBERS.values(), ids=MEMBERS)
 @pytest.mark.parametrize("name", ATTACKS)
-def test_attack_does_no_better_in_a_batch_than_alone(bookshop, caplog, subtests, name, members):
+def test_attack_does_no_better_in_a_batch_than_alone(bookshop, caplog, subtests, name, members, road):
     caplog.set_level("DEBUG", "django_batch")
-    for number, attack in enumerate(ATTACKS[name]):
+    for number, attack in enumerate(each.on(road) for each in ATTACKS[name]):
         if "atomic" in members and any("atomicity_group" in item for item in attack.items):
             continue
         with subtests.test(number=number), override_settings(**attack.site):
@@ -142,11 +149,11 @@ def test_attack_does_no_better_in_a_batch_than_alone(bookshop, caplog, subtests,
 
 
 # Of requests that come at once, alone or in a batch, a throttle may count some as one.
+@pytest.mark.parametrize("road", [road for road in SOME if road.executor != "serial"], ids=str)
 @pytest.mark.parametrize("name", [name for name in ATTACKS if "throttle" not in name])
-def test_attack_does_no_better_side_by_side_than_alone(bookshop_in_files, subtests, name):
-    for number, attack in enumerate(ATTACKS[name]):
-        batch = {"EXECUTOR": ThreadExecutor, **attack.site.get("BATCH", {})}
-        with subtests.test(number=number), override_settings(**{**attack.site, "BATCH": batch}):
+def test_attack_does_no_better_side_by_side_than_alone(bookshop_in_files, subtests, name, road):
+    for number, attack in enumerate(each.on(road) for each in ATTACKS[name]):
+        with subtests.test(number=number), override_settings(**attack.site):
             assert_no_gain(attack, bookshop_in_files, parallel=True)
 
 

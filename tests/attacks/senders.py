@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from django_batch.testing import BatchClient
 from tests.forms import CONTENT_TYPE as UPLOAD
 from tests.forms import form, part
+from tests.roads import PLAIN, Road, read
 
 JSON = "application/json"
 CSRF_TOKEN, WRONG_TOKEN = "a" * 32, "b" * 32
@@ -37,9 +38,10 @@ class Sender:
     content_type: str = JSON
     in_a_field: bool = False
     has_cookies: bool = True
+    road: Road = PLAIN
 
     def client(self) -> BatchClient:
-        client = BatchClient(enforce_csrf_checks=True, headers=self.headers, **self.environ)
+        client = self.road.client(enforce_csrf_checks=True, headers=self.headers, **self.environ)
         if self.session_of:
             client.force_login(User.objects.get(username=self.session_of), "django.contrib.auth.backends.ModelBackend")
         if self.has_cookies:
@@ -48,7 +50,9 @@ class Sender:
 
     def send_batch(self, items: Sequence[Item], **members: Any) -> Any:
         """The answer to `items` in one request."""
-        return self.post(self.batch_path, json.dumps({"requests": items, **members}).encode(), self.content_type)
+        content = json.dumps({"requests": items, **members}).encode()
+        response = self.post(self.batch_path, content, self.content_type, **self.road.headers)
+        return read(response, [item.get("id", str(place)) for place, item in enumerate(items)])
 
     def post(self, path: str, content: bytes, content_type: str, **headers: str) -> Any:
         """The answer to `content`, which a form has in the part `batch`."""
@@ -91,6 +95,12 @@ class Attack:
     items: Sequence[Item]
     sender: Sender = field(default_factory=Sender)
     site: Mapping[str, Any] = field(default_factory=dict)
+
+    def on(self, road: Road) -> Attack:
+        """The attack, which goes this way."""
+        return replace(
+            self, sender=replace(self.sender, road=road), site=road.settings("tests.attacks.site", **self.site)
+        )
 
     @property
     def expected(self) -> list[int | str]:

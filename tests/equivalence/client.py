@@ -71,7 +71,7 @@ class Client:
         self.jar.add_cookie_header(url)
         own = {"Host": HOST, "Cookie": url.get_header("Cookie"), "X-CSRFToken": self._token(), **self.headers}
         sent = {name: value for name, value in {**own, **headers}.items() if value is not None}
-        status, pairs, content = _call(self.application, self._environ(method, path, sent, body))
+        status, pairs, content = call(self.application, self._environ(method, path, sent, body))
         self.jar.extract_cookies(_with_cookies(pairs), url)
         told = {name.lower(): value for name, value in pairs if name.lower() != "set-cookie"}
         if method == "HEAD" or status in (204, 304):  # RFC 9110 §6.4.1
@@ -118,7 +118,7 @@ class Client:
         return environ | self.server
 
 
-def _call(application: Application, environ: Environ) -> tuple[int, list[tuple[str, str]], bytes]:
+def call(application: Application, environ: Environ) -> tuple[int, list[tuple[str, str]], bytes]:
     """Status, headers and body, with the response closed as a server closes it."""
     started: list[tuple[int, list[tuple[str, str]]]] = []
 

@@ -72,6 +72,7 @@ def sent(request: HttpRequest) -> JsonResponse:
     told = {key: value for key, value in request.META.items() if isinstance(value, str)}
     for key in RANDOM | OF_THE_SERVER:
         told.pop(key, None)
+    told.setdefault("wsgi.url_scheme", request._get_scheme())  # which an ASGI server tells elsewhere
     urls = [request.build_absolute_uri(), request.get_full_path(), request.get_port(), request.is_secure()]
     return JsonResponse(
         {"told": told, "urls": urls, "cookies": sorted(request.COOKIES)}, json_dumps_params={"sort_keys": True}

@@ -60,7 +60,8 @@ def connect(application: Application, site: Site, sender: Sender) -> Client:
     client = Client(application, site.scheme, site.prefix, server=site.server())
     if site.scheme == "https":
         client.headers["Referer"] = f"https://{HOST}/"
-    remote_user = {"REMOTE_USER": sender.remote_user} if sender.remote_user else {}
+    known_as = "HTTP_REMOTE_USER" if site.road.asgi else "REMOTE_USER"  # where Django looks
+    remote_user = {known_as: sender.remote_user} if sender.remote_user else {}
     if not sender.fresh:
         client.server |= remote_user
     with override_settings(SECRET_KEY=KEYS[sender.key], SECRET_KEY_FALLBACKS=[]):

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from django_batch.dialects.multipart import GoogleMultipart, ODataMultipart
 from django_batch.dialects.odata import ODataJSON
-from django_batch.views import AsyncBatchView, BatchView
+from django_batch.views import BatchView
 
 from . import rights
 from .dialects import PLAIN
@@ -47,7 +47,6 @@ def json(request: HttpRequest, body: str) -> HttpResponse:
 
 urlpatterns = [
     path("open-batch/", BatchView.as_view(authentication_classes=[])),
-    path("async/open-batch/", AsyncBatchView.as_view(authentication_classes=[])),
     path("odata/$batch", BatchView.as_view(dialect=ODataJSON)),
     path("open-odata/$batch", BatchView.as_view(dialect=ODataJSON, authentication_classes=[])),
     path("google/", BatchView.as_view(dialect=GoogleMultipart)),
