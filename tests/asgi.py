@@ -57,14 +57,20 @@ class AsWSGI:
 
 
 async def exchange(
-    application: Any, scope: dict[str, Any], content: bytes, *, leave_after: int | None = None, own_thread: bool = True
+    application: Any,
+    scope: dict[str, Any],
+    content: bytes,
+    *,
+    leave_after: int | None = None,
+    own_thread: bool = True,
+    asked: asyncio.Queue[dict[str, Any]] | None = None,
 ) -> AsyncIterator[dict[str, Any]]:
-    """What the server is told to send. After so many bodies, its client is gone.
+    """What the server is told to send. After so many bodies, or once `asked` says so, its client is gone.
 
     What is sync is done on a thread of its own, as by a server, or on that of the test.
     """
     told: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-    asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    asked = asked or asyncio.Queue()
     context = Context() if own_thread else None
     task = asyncio.create_task(application(scope, asked.get, told.put), context=context)
     task.add_done_callback(lambda _: told.put_nowait(None))
@@ -78,14 +84,13 @@ async def exchange(
 
 
 async def events(
-    content: bytes, path: str = "/batch/", *, headers: Mapping[str, str] = {}, leave_after: int | None = None
+    content: bytes, path: str = "/batch/", *, headers: Mapping[str, str] = {}, **options: Any
 ) -> AsyncIterator[dict[str, Any]]:
-    """What the server is told to send for a `POST`. After so many bodies, its client is gone."""
+    """What the server is told to send for a `POST`, by `exchange` with these options."""
     sent = {"Host": "testserver", "Content-Type": "application/json", **headers}
     fields = [(name.lower().encode(), value.encode()) for name, value in sent.items()]
     scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": path, "query_string": b""}
-    sent_on = exchange(get_asgi_application(), {**scope, "headers": fields}, content, leave_after=leave_after)
-    async for event in sent_on:
+    async for event in exchange(get_asgi_application(), {**scope, "headers": fields}, content, **options):
         yield event
 
 

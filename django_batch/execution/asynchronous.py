@@ -179,10 +179,13 @@ class _Team:
             return self._todo.get()
 
     async def _end(self) -> None:
-        """Cancel what can be, and wait for the rest."""
+        """Cancel what can be, wait for the rest, and note what has come of it."""
         for task in self._async:
             task.cancel()
         for _ in self._threads:
             self._todo.put(None)
         if in_progress := self._async | self._sync | self._threads:
             await asyncio.wait(in_progress)
+        while not self._done.empty():
+            done = self._done.get_nowait()
+            self._run.finish(done.step, done.subresponses)

@@ -72,8 +72,8 @@ class Exchange:
                 yield subresponses
 
     async def _performed(self, executor: AsyncExecutor, max_workers: int) -> AsyncFinished:
-        await sync_to_async(self._begin)()
         try:
+            await settled(sync_to_async(self._begin)())
             async with AsyncExitStack() as stack:
                 stack.enter_context(self._steps.listening())
                 performed = executor.execute(self.run, self._steps, max_workers=max_workers)
