@@ -20,10 +20,22 @@ from django.urls import path
 from msgspec.structs import replace
 from rest_framework.authentication import BasicAuthentication, SessionAuthentication, TokenAuthentication
 from rest_framework.decorators import api_view
-from rest_framework.permissions import IsAdminUser, IsAuthenticated
+from rest_framework.permissions import (
+    DjangoModelPermissions,
+    DjangoModelPermissionsOrAnonReadOnly,
+    IsAdminUser,
+    IsAuthenticated,
+)
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.versioning import (
+    AcceptHeaderVersioning,
+    NamespaceVersioning,
+    QueryParameterVersioning,
+    URLPathVersioning,
+)
+from rest_framework.views import APIView
 
 from django_batch.conf import SETTINGS
 from django_batch.core.messages import Batch, Subrequest, Subresponse
@@ -129,6 +141,23 @@ def test_session_without_a_csrf_token_is_turned_away_by_rest_framework():
     client.login(username="ada", password="ada-secret")
     response = client.send_batch([ME])
     assert (response.status_code, response.json()) == (403, {"detail": "CSRF Failed: CSRF cookie not set."})
+
+
+@with_rows
+@pytest.mark.parametrize("permission", [DjangoModelPermissions, DjangoModelPermissionsOrAnonReadOnly])
+def test_site_whose_permissions_are_about_models_lets_batches_in(permission, monkeypatch):
+    monkeypatch.setattr(APIView, "permission_classes", [permission])  # as DEFAULT_PERMISSION_CLASSES does
+    client = BatchClient(headers={"Authorization": "Token ada-token"})
+    assert [answer["status"] for answer in client.batch([ME])] == [200]
+
+
+@pytest.mark.parametrize(
+    "versioning", [AcceptHeaderVersioning, NamespaceVersioning, QueryParameterVersioning, URLPathVersioning]
+)
+def test_site_with_versions_has_them_in_the_items_of_a_batch(versioning, client, monkeypatch):
+    monkeypatch.setattr(APIView, "versioning_class", versioning)  # as DEFAULT_VERSIONING_CLASS does
+    monkeypatch.setattr(versioning, "allowed_versions", ["v1"])
+    assert client.send_batch([{"path": "/nowhere/"}]).status_code == 207
 
 
 def test_throttle_of_the_batch_view_counts_batches(client, serve):
