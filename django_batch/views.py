@@ -128,7 +128,7 @@ class BatchView(APIView):
         steps = Steps(
             answers=run.answers,
             conversation=conversation,
-            databases=connections if self.atomic_databases is None else self.atomic_databases,
+            databases=_databases() if self.atomic_databases is None else self.atomic_databases,
             retries=self.atomic_retries,
             retried=partial(group_retried.send_robust, type(self), request=request),
             max_size=self.max_size,
@@ -223,6 +223,11 @@ def run_batch(request: HttpRequest | Request, batch: Batch, **options: Any) -> l
     view = BatchView(**options)
     exchange = view.get_exchange(getattr(request, "_request", request), batch)
     return exchange.answers(view.get_executor(), max_workers=view.max_workers)
+
+
+def _databases() -> list[str]:
+    """The aliases of all databases. One that DATABASES leaves blank has no transactions."""
+    return [alias for alias, options in connections.settings.items() if options["ENGINE"] != "django.db.backends.dummy"]
 
 
 def _check_options(view: type[BatchView], options: Mapping[str, object]) -> None:

@@ -18,6 +18,7 @@ from tests.bank.dialects import PROTOCOLS
 from tests.bank.expected import ALONE, COMMITTED, FAILURES, SUCCESSES, Bank, Call, lies
 from tests.bank.models import Entry
 from tests.roads import ROADS, SOME
+from tests.services import connected
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -143,6 +144,12 @@ def test_database_that_no_group_spans_keeps_what_was_written(client, settings):
     answers = client.batch(trio("refuse", 2), atomic=True)
     assert fates(answers) == ["424 rolled_back", "424 rolled_back", "400"]
     assert (references("default"), references("archive")) == (["e20", "e22"], [])
+
+
+@pytest.mark.parametrize("members", [{"atomic": True}, {"dry_run": True}], ids=["atomic", "dry_run"])
+def test_database_that_is_left_blank_is_no_part_of_a_group(bank, members):
+    with connected("blank", {}):
+        assert fates(BatchClient().batch([entry("a"), entry("b")], **members)) == ["201", "201"]
 
 
 def test_order_is_archived_in_both_databases_or_in_none(bookshop):
