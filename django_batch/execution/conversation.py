@@ -147,7 +147,11 @@ class Conversation:
     def _answer(self, subrequest: Subrequest) -> Subresponse:
         start = perf_counter()
         request = self._request(subrequest)
-        return self._take(request, self._get_response(request), start)
+        try:
+            response = self._get_response(request)
+        except CancelledError as error:  # of an async view: no handler looks for what is no Exception
+            response = response_for_exception(request, error)  # type: ignore[arg-type]
+        return self._take(request, response, start)
 
     def _request(self, subrequest: Subrequest) -> HttpRequest:
         """Django's request for `subrequest`, with the cookies of this moment."""

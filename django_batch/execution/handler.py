@@ -17,7 +17,7 @@ from django.core.handlers.base import BaseHandler
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponseBase
-from django.urls import Resolver404, ResolverMatch, resolve
+from django.urls import ResolverMatch, resolve
 from django.utils.module_loading import import_string
 
 from django_batch.decorators import refuse_exempt
@@ -83,7 +83,7 @@ def _is_async(path_info: str, urlconf: str) -> bool:
     """Kept, as many items of a batch have the same path: a tenth of what a trivial view takes on this road."""
     try:
         return iscoroutinefunction(resolve(path_info, urlconf).func)
-    except Resolver404:
+    except Exception:  # of a converter of the site's own: whatever it is, the chain answers it, here as alone
         return False
 
 
