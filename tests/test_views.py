@@ -50,6 +50,7 @@ from django_batch.execution.serial import SerialExecutor
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView, run_batch
 from example_project.urls import urlpatterns
+from tests.asgi import SECONDS
 from tests.markdown import ROOT
 
 REFERENCE = (ROOT / "docs/reference/views.md").read_text()
@@ -395,11 +396,11 @@ def send(
         site = ApplicationCommunicator(get_asgi_application(), scope)
         for event in events:
             await site.send_input(event)
-        start = await site.receive_output()
+        start = await site.receive_output(SECONDS)
         body = b""
-        while (event := await site.receive_output()).get("more_body"):
+        while (event := await site.receive_output(SECONDS)).get("more_body"):
             body += event["body"]
-        await site.wait()
+        await site.wait(SECONDS)
         return start["status"], {k.decode(): v.decode() for k, v in start["headers"]}, body + event["body"]
 
     return async_to_sync(exchange)()
@@ -437,7 +438,7 @@ def test_batch_whose_sender_goes_away_is_not_answered_under_asgi(caplog):
         site = ApplicationCommunicator(get_asgi_application(), scope)
         await site.send_input({"type": "http.request", "body": CONTENT, "more_body": True})
         await site.send_input({"type": "http.disconnect"})
-        await site.wait()
+        await site.wait(SECONDS)
         return await site.receive_nothing()
 
     assert async_to_sync(leave)()
