@@ -105,7 +105,8 @@ ROADS = [Road(executor, asgi, lines) for executor, asgi, lines in product(EXECUT
 ROADS = [road for road in ROADS if road.asgi or road.executor != "loop"]  # where there is none
 PLAIN = Road()
 BY_DAY = [PLAIN, Road("threads", asgi=False, lines=True), Road("loop", asgi=True)]
-SOME = ROADS if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else BY_DAY  # for what takes long
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+SOME = ROADS if NIGHTLY else BY_DAY  # for what takes long
 
 
 @cache

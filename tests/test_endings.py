@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count, product
@@ -31,7 +30,7 @@ from tests import asgi
 from tests.bank import open_bank
 from tests.bank.batches import references
 from tests.bank.models import Entry
-from tests.roads import SOME, Road
+from tests.roads import NIGHTLY, SOME, Road
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -146,7 +145,6 @@ def batch(edges: tuple[bool, ...], singles: str, *, parallel: bool) -> bytes:
     return json.dumps({"requests": requests, "parallel": parallel}).encode()
 
 
-NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 GRAPHS = [*product([False, True], repeat=3)] if NIGHTLY else [(False, False, False), (True, True, True)]
 WAYS = [
     (leaves, road, parallel)

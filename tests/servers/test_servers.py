@@ -12,6 +12,8 @@ from itertools import count
 import pytest
 
 from tests.markdown import ROOT, blocks
+from tests.roads import NIGHTLY
+from tests.servers.conftest import ASGI_SERVERS
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")  # of which the servers have copies
 
@@ -83,7 +85,7 @@ def is_as_before(server, before):
     raise AssertionError(f"{before} became {state}")
 
 
-@pytest.mark.parametrize("name", ["gunicorn with threads", "uvicorn"])
+@pytest.mark.parametrize("name", ["gunicorn with threads", *(ASGI_SERVERS if NIGHTLY else ["uvicorn"])])
 def test_thousand_streamed_batches_leave_nothing(start, name):
     server = start(name)
     requests = gets("/line/10/", "/aline/10/", "/api/books/1/")
@@ -91,7 +93,7 @@ def test_thousand_streamed_batches_leave_nothing(start, name):
     for _ in range(2):
         with closing(server.connect()) as connection:
             for number in range(500):
-                path = "/async/batch/" if number % 2 and name == "uvicorn" else "/batch/"
+                path = "/async/batch/" if number % 2 and name in ASGI_SERVERS else "/batch/"
                 response = server.send(connection, requests, path, parallel=number % 4 > 1)
                 assert len(response.read().splitlines()) == 4
         states.append(server.state())
