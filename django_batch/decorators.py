@@ -35,9 +35,11 @@ def batch_exempt(view: View) -> View:
 
 
 def refuse_exempt(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-    """What a sub-request that reaches an exempt view is answered: a problem document (RFC 9457)."""
+    """What a sub-request that reaches an exempt view is answered."""
     error = BatchExempt(f"{request.path} cannot be reached through a batch. Send it alone.")
-    return JsonResponse(error.problem(), status=error.status, content_type="application/problem+json")
+    response = JsonResponse(error.problem(), status=error.status, content_type="application/problem+json")
+    response.refusal = error  # type: ignore[attr-defined]  # for the batch, which writes it in its dialect
+    return response
 
 
 # Nothing is done, so nothing needs to be checked before it.

@@ -173,7 +173,9 @@ class BatchView(APIView):
         if not isinstance(exc, BatchError):
             return super().handle_exception(exc)
         dialect = self.get_dialect()
-        return HttpResponse(dialect.write_error(exc), status=exc.status, content_type=dialect.error_content_type)
+        response = HttpResponse(dialect.write_error(exc), status=exc.status, content_type=dialect.error_content_type)
+        response.refusal = exc  # type: ignore[attr-defined]  # for the batch that this one is in, if it is
+        return response
 
 
 class AsyncBatchView(BatchView):

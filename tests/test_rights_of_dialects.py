@@ -6,6 +6,7 @@ same does alone, and with what is expected of it as far as that can be said in t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from urllib.parse import urljoin, urlsplit
 
@@ -13,7 +14,7 @@ import pytest
 from django.test import override_settings
 
 from .attacks.dialects import PROTOCOLS
-from .attacks.senders import Attack, Item
+from .attacks.senders import Attack, Item, Sender, get
 from .attacks.table import ATTACKS
 from .test_rights import readings, rows
 
@@ -74,6 +75,22 @@ def assert_no_gain_in(name: str, attack: Attack, restore: Callable[[], None]) ->
             assert answer.status == response.status_code
             assert answer.body in readings(response)
     assert changed <= rows() ^ before
+
+
+WORDS = {
+    "odata-json": lambda body: body["error"]["code"],
+    "odata-parts": lambda body: json.loads(body)["error"]["code"],
+    "google": lambda body: json.loads(body)["error"]["errors"][0]["reason"],
+    "facebook": lambda body: json.loads(body)["error"]["error_data"]["code"],
+}
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_view_that_is_in_no_batch_is_refused_in_the_words_of_the_one_that_asks(bookshop, name):
+    items = [get(path) for path in ("/batch/", *(f"/{other}-batch/" for other in PROTOCOLS), "/exempt/")]
+    response = PROTOCOLS[name].send(items, Sender(), name)
+    told = [WORDS[name](answer.body) for answer in PROTOCOLS[name].told(response, items)]
+    assert [code.replace("_", "").lower() for code in told] == ["nestedbatch"] * 5 + ["batchexempt"]
 
 
 def as_alone(item: Item, expected: int | str) -> Item:

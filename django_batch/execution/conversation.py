@@ -187,6 +187,8 @@ class Conversation:
         fits, error = self._learn(vars(request).get("session"), told, body), None
         if body is None or not fits:
             body, error = b"", BodyTooLarge(_TOO_LARGE)
+        if refusal := vars(response).get("refusal"):  # of a view that is in no batch, in the words of this one
+            return Subresponse(subrequest, refusal.status, refusal.headers, b"", told, refusal, perf_counter() - start)
         headers = self._headers.of(response)
         return Subresponse(subrequest, response.status_code, headers, body, told, error, perf_counter() - start)
 
