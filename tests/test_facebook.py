@@ -122,6 +122,12 @@ CAPTURED = {
         (200, {"success": True}),
     ],
     "facepy": [(200, {"id": 7}), (200, {"name": "facepy"}), (404, {"error": NO_ITEM})],
+    "fb": [
+        (200, {"id": 7}),
+        (200, {"name": "fb ü"}),
+        (404, {"error": NO_ITEM}),
+        (200, {"success": True}),
+    ],
     "fbgraph": [
         None,
         (200, {"name": "fbgraph ü"}),

@@ -33,6 +33,7 @@ ANSWERED = {
     "google/google_api_client_ruby": (200, [200, 201, 404, 204]),
     "google/google_api_python_client_raw": (200, [200, 201]),
     "google/google_api_python_client_service": (200, [200, 200, 201, 404, 400, 200, 204]),
+    "google/google_batch": (200, [200, 404]),
     "google/google_cloud_storage": (200, [404, 404, 404]),
     "google/googleapis_batcher": (200, [200, 201, 404]),
     "odata_multipart/azure_data_tables_failing": (202, [[400]]),

@@ -43,6 +43,7 @@ CAPTURED = {
     "google/google_api_client_ruby": "GET POST GET DELETE",
     "google/google_api_python_client_raw": "GET POST",
     "google/google_api_python_client_service": "GET GET POST GET POST PATCH DELETE",
+    "google/google_batch": "GET GET",
     "google/google_cloud_storage": "PATCH DELETE GET",
     "google/googleapis_batcher": "GET POST GET",
     "odata_multipart/azure_data_tables_failing": "(PATCH POST)",
