@@ -1,4 +1,4 @@
-"""`ThreadExecutor` on PostgreSQL with a pool of connections: it takes no more than there are, and keeps none."""
+"""Steps side by side on PostgreSQL with a pool of connections: they take no more than there are, and keep none."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, current_thread
 
 import pytest
+from asgiref.sync import ThreadSensitiveContext, async_to_sync, sync_to_async
 from django.db import connections
 
+from tests.execution import test_asynchronous
 from tests.execution.test_threads import SECONDS, Log, answered, books, execute, subrequest
 from tests.services import connected, database_or_skip
 
@@ -79,3 +81,27 @@ def test_batch_that_waits_for_its_workers_keeps_no_connection_from_them(pool):
 
     with ThreadPoolExecutor(SIZE, thread_name_prefix="client") as clients:
         assert list(clients.map(send, range(SIZE))) == [2] * SIZE
+
+
+class Queries:
+    """Steps for an executor on a loop, every other one async."""
+
+    def is_async(self, step):
+        return step.position % 2 == 1
+
+    def perform(self, step):
+        return query(step)
+
+    async def aperform(self, step):
+        return await sync_to_async(query)(step)
+
+
+def test_loop_has_enough_connections_and_gives_them_back(pool):
+    async def request() -> None:
+        async with ThreadSensitiveContext():
+            assert await test_asynchronous.execute(books(*map(subrequest, range(12))), Queries(), workers=4) == 12
+            await sync_to_async(lambda: connections["pooled"].close())()  # as at the end of a request
+
+    for _ in range(10):
+        async_to_sync(request)()
+        assert pool.get_stats()["pool_available"] == SIZE
