@@ -58,6 +58,17 @@ async def agate(request: HttpRequest) -> HttpResponse:
     return await asyncio.to_thread(gate, request)
 
 
+def open_gate(request: HttpRequest) -> HttpResponse:
+    """Do what a test does at the gate."""
+    Path(settings.FOLDER, "gate").write_text("")
+    return HttpResponse()
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """What a test has written for a browser."""
+    return HttpResponse(Path(settings.FOLDER, "page.html").read_text())
+
+
 @csrf_exempt
 def author(request: HttpRequest, name: str) -> HttpResponse:
     Author.objects.create(name=name)
@@ -99,6 +110,8 @@ urlpatterns = [
     path("aline/<int:size>/", aline),
     path("gate/", gate),
     path("agate/", agate),
+    path("open-gate/", open_gate),
+    path("page/", page),
     path("author/<name>/", author),
     path("after/<int:batches>/", after),
     path("state/", state),

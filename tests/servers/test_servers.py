@@ -131,3 +131,28 @@ def test_function_of_the_page_reads_a_stream_in_javascript(start):
 }})();"""
     done = subprocess.run(["node", "-e", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == [*IDS, "400"]
+
+
+BROWSER = shutil.which("chromium")
+OPTIONS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--virtual-time-budget=30000", "--dump-dom"),
+]
+
+
+@pytest.mark.skipif(not BROWSER, reason="Needs chromium, a browser.")
+def test_function_of_the_page_reads_a_stream_in_a_browser_as_it_comes(start, tmp_path):
+    """The page opens the gate when it has the first answer, without which there is no second."""
+    server = start("uvicorn")
+    script = f"""{page_block("javascript")}
+(async () => {{
+  for await (const answer of answers("/batch/", {json.dumps(gets("/line/1/", "/gate/", "/line/2/"))})) {{
+    document.body.append(answer.id + " ");
+    if (answer.id === "/line/1/") await fetch("/open-gate/");
+  }}
+  document.body.append("end");
+}})();"""
+    (server.folder / "page.html").write_text(f"<!doctype html><body><script>{script}</script>")
+    command = [BROWSER, *OPTIONS, f"--user-data-dir={tmp_path}", f"http://127.0.0.1:{server.port}/page/"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert "/line/1/ /gate/ /line/2/ end" in done.stdout
