@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
+from itertools import count
 
 from msgspec import Struct
 
@@ -56,12 +57,9 @@ def plan(batch: Batch, *, parallel_writes: bool = False) -> Plan:
         raise refusal(faults)
     if batch.parallel and not parallel_writes:
         waits = _keep_writes_in_order(members, waits)
-    return Plan(batch, tuple([_step(place, group, batch, waits) for place, group in enumerate(members)]))
-
-
-def _step(position: int, group: Members, batch: Batch, waits: Waits) -> Step:
-    atomic = batch.atomic or group[0].atomicity_group is not None
-    return Step(position, group, atomic, frozenset(waits[position]) if waits else _NONE)
+    after = [frozenset(waits[place]) if waits else _NONE for place in range(len(members))]
+    atomic = [batch.atomic or group[0].atomicity_group is not None for group in members]
+    return Plan(batch, tuple(map(Step, count(), members, atomic, after)))
 
 
 def _keep_writes_in_order(members: Sequence[Members], waits: Waits) -> Waits:

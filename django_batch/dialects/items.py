@@ -150,8 +150,9 @@ def _content(item: Item, pointer: str) -> Content:
         return item.headers, b"", ()
     if item.body is not UNSET and item.body_base64 is not UNSET:
         raise Malformed("An item has a 'body' or a 'body_base64', not both.", pointer=f"{pointer}/body_base64")
-    content_type = "application/json" if named is None else named
-    headers = {**item.headers, "Content-Type": content_type} if named is None else item.headers
+    headers = {**item.headers, "Content-Type": "application/json"} if named is None else item.headers
     if item.body is UNSET:
         return headers, from_base64(str(item.body_base64), pointer=f"{pointer}/body_base64"), ()
-    return headers, from_json(item.body, content_type, pointer=f"{pointer}/body"), ()
+    if named is None:
+        return headers, memoryview(item.body), ()
+    return headers, from_json(item.body, named, pointer=f"{pointer}/body"), ()
