@@ -12,6 +12,7 @@ _QUALITY = re.compile(r";\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*(?:;|$)",
 _TEXT = re.compile(r"text/.+|application/((.+\+)?xml|javascript|x-www-form-urlencoded)")
 
 
+@lru_cache(maxsize=256)  # as most messages of a site are of few types
 def charset_of(content_type: str) -> str | None:
     """The charset parameter of `content_type`, in lower case."""
     found = _CHARSET.search(content_type)
@@ -33,6 +34,7 @@ def is_text(content_type: str) -> bool:
     return bool(_TEXT.fullmatch(media_type_of(content_type))) or charset_of(content_type) is not None
 
 
+@lru_cache(maxsize=256)
 def media_type_of(content_type: str) -> str:
     """The type and subtype of `content_type`, in lower case."""
     return content_type.partition(";")[0].strip().lower()

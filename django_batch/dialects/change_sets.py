@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import count
 
 from django_batch.core.messages import Subresponse
 from django_batch.dialects.mime import MULTIPART, Span, cut, multipart_in
 from django_batch.dialects.odata_protocol import error_body
-from django_batch.dialects.parts import Layout, PartsWriter, new_boundary
+from django_batch.dialects.parts import Layout, PartsWriter
 from django_batch.errors import BatchError, Malformed, NotRun, OnCommitFailed, RolledBack
 
 # Where a request stands in a batch: its id, such as "2", or "2/1" in the change set "2"; that one; and its part.
@@ -46,6 +47,7 @@ class ChangeSetsWriter(PartsWriter):
         super().__init__(layout, streamed=streamed)
         self._nests_failures = layout.nests_failures
         self._goes_on = goes_on
+        self._numbers = count()
         self._over = False
         self._change_set: str | None = None  # that is being written
         self._inner = ""  # its delimiter, if it was committed
@@ -84,7 +86,7 @@ class ChangeSetsWriter(PartsWriter):
 
     def _nested(self) -> tuple[str, bytes]:
         """The delimiter of a message in a part, and what stands before it."""
-        boundary = new_boundary("changesetresponse")
+        boundary = f"changesetresponse_{next(self._numbers)}_{self._secret}"
         head = f"{self._delimiter}\r\nContent-Type: {MULTIPART}; boundary={boundary}\r\n\r\n"
         return f"--{boundary}", head.encode()
 

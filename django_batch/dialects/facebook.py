@@ -24,6 +24,7 @@ from django_batch.dialects.bodies import is_json_text
 from django_batch.dialects.facebook_operations import FORM, JSON, OperationReader
 from django_batch.dialects.facebook_urls import RelativeURLs
 from django_batch.dialects.forms import FileParts, opened
+from django_batch.dialects.fragments import Fragments
 from django_batch.dialects.json import read, read_members
 from django_batch.dialects.json_items import ItemsWriter, check_encoding, read_items
 from django_batch.errors import BatchError, FailedDependency, Malformed, NotRun, UnresolvedReference
@@ -73,7 +74,7 @@ class FacebookBatch(Dialect):
         members = {"requests": parameters["batch"]}
         envelope = replace(envelope, body=envelope.body or bytes(parameters["batch"]))
         found = read_items(members, faults, envelope, pointer="/batch", read_item=reader.read)
-        subrequests = [reader.tied(each, faults) for each in found]
+        subrequests = [reader.tied(each, faults) if each.depends_on else each for each in found]
         referred = {reference.id for each in subrequests for reference in each.references if self._omit_referred}
         return Batch(
             tuple(
@@ -153,6 +154,7 @@ class FacebookWriter(ItemsWriter):
         super().__init__()
         self._style = style
         self._has_headers = has_headers
+        self._fragments = Fragments(_written)
 
     def item(self, subresponse: Subresponse) -> bytes:
         """One answer."""
@@ -161,13 +163,14 @@ class FacebookWriter(ItemsWriter):
             return b"null"
         is_success = 200 <= subresponse.status < 300
         text, added = self._body(subresponse, is_success)
-        headers = {**subresponse.headers, **added} if added else {**subresponse.headers}
-        if "Content-Type" in added:  # it is another body
-            headers.pop("Content-Length", None)
-        written = [{"name": name, "value": value} for name, value in headers.items()]
+        headers = subresponse.headers
+        if added:
+            headers = {**headers, **added}
+            if "Content-Type" in added:  # it is another body
+                headers.pop("Content-Length", None)
         return b'{"code":%d%b,"body":%b}' % (
             200 if is_success and self._style.plain_success else subresponse.status,
-            b',"headers":' + encode(written) if self._has_headers else b"",
+            b',"headers":' + self._fragments.of(headers) if self._has_headers else b"",
             encode(text),
         )
 
@@ -179,7 +182,7 @@ class FacebookWriter(ItemsWriter):
         body, content_type = subresponse.body, subresponse.headers.get("Content-Type", "")
         if not body and is_success and self._style.fill_empty:
             return '{"success":true}', {"Content-Type": JSON}
-        text = _readable(subresponse)
+        text = _readable(body, content_type, subresponse.headers.get("Content-Encoding", "identity"))
         if subresponse.failed and self._style.wrap_errors:
             return _wrapped(text, subresponse.status, content_type)
         if text is None:
@@ -187,14 +190,16 @@ class FacebookWriter(ItemsWriter):
         return text, {}
 
 
-def _readable(subresponse: Subresponse) -> str | None:
-    """The body as text, or None if it is none."""
-    headers = subresponse.headers
-    content_type = headers.get("Content-Type", "")
-    is_encoded = headers.get("Content-Encoding", "identity").lower() != "identity"
-    if not subresponse.body or not (is_encoded or is_json(content_type) or is_text(content_type)):
-        return None if subresponse.body else ""
-    return None if is_encoded else text_of(subresponse.body, content_type)
+def _written(headers: Mapping[str, str]) -> bytes:
+    return encode([{"name": name, "value": value} for name, value in headers.items()])
+
+
+def _readable(body: bytes, content_type: str, coding: str) -> str | None:
+    """`body` as text, or None if it is none."""
+    if not body:
+        return ""
+    is_readable = coding.lower() == "identity" and (is_json(content_type) or is_text(content_type))
+    return text_of(body, content_type) if is_readable else None
 
 
 class _Failure(Struct):

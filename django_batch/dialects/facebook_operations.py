@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -88,23 +88,20 @@ class OperationReader:
             self._ids.setdefault(operation.name, []).append(id_)
         if operation.omit_response_on_success is not None:
             self._omits[id_] = operation.omit_response_on_success
-        headers = dict(_headers(operation, pointer))
-        named = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+        headers, named = _headers(operation, pointer) if operation.headers else ({}, "")
         files = _files(operation)
         content_type, body, in_content = _content(operation, named, pointer, has_files=bool(files))
-        path, in_path = self._urls.read(
-            operation.relative_url, token=self._token(operation, body), pointer=f"{pointer}/relative_url"
-        )
+        path, in_path = self._urls.read(operation.relative_url, self._token(operation, body), pointer)
+        if content_type and not named:
+            headers = {**headers, "Content-Type": content_type}
         references = (*in_path, *in_content)
-        depends_on = operation.depends_on or []
-        names = [depends_on] if isinstance(depends_on, str) else depends_on
         return Subrequest(
             id_,
             operation.method.upper() if operation.method.isascii() else operation.method,
             path,
-            tuple((headers if named or not content_type else {**headers, "Content-Type": content_type}).items()),
+            tuple(headers.items()),
             body,
-            tuple(dict.fromkeys([*names, *(reference.id for reference in references)])),
+            _depends_on(operation, references) if operation.depends_on or references else (),
             pointer=pointer,
             references=references,
             files=self._parts.take(files, pointer=f"{pointer}/attached_files") if files else (),
@@ -112,13 +109,12 @@ class OperationReader:
 
     def _token(self, operation: _Operation, body: bytes) -> str:
         """The access token that has to be added: an operation may have its own, in its query or its form."""
-        has_its_own = _TOKEN_IN_QUERY.search(operation.relative_url) or _TOKEN_IN_FORM.search(body)
-        return "" if has_its_own else operation.access_token or self._access_token
+        token = operation.access_token or self._access_token
+        has_its_own = token and (_TOKEN_IN_QUERY.search(operation.relative_url) or _TOKEN_IN_FORM.search(body))
+        return "" if has_its_own else token
 
     def tied(self, subrequest: Subrequest, faults: list[BatchError]) -> Subrequest:
         """`subrequest` with the ids of the operations that it names, once all of them have been read."""
-        if not subrequest.depends_on:
-            return subrequest
         ids: dict[str, str] = {}
         for name in subrequest.depends_on:
             found = self._ids.get(name, [])
@@ -145,19 +141,26 @@ def _name(raw: Raw) -> str:
         return ""
 
 
-def _headers(operation: _Operation, pointer: str) -> Iterator[tuple[str, str]]:
+def _depends_on(operation: _Operation, references: tuple[Reference, ...]) -> tuple[str, ...]:
+    named = operation.depends_on or []
+    names = [named] if isinstance(named, str) else named
+    return tuple(dict.fromkeys([*names, *(reference.id for reference in references)]))
+
+
+def _headers(operation: _Operation, pointer: str) -> tuple[dict[str, str], str]:
+    """The headers of an operation, and the content type that they name."""
     headers = operation.headers or {}
     if len(headers) > _MAX_HEADERS:
         raise Malformed(f"An operation has at most {_MAX_HEADERS} headers.", pointer=f"{pointer}/headers")
-    if isinstance(headers, dict):
-        yield from headers.items()
-        return
-    for header in headers:
-        if isinstance(header, str):
-            name, _, value = header.partition(":")
-            yield name.strip(), value.strip()
-        else:
-            yield header.name, header.value
+    found = headers if isinstance(headers, dict) else dict(map(_pair, headers))
+    return found, next((value for name, value in found.items() if name.lower() == "content-type"), "")
+
+
+def _pair(header: _Header | str) -> tuple[str, str]:
+    if isinstance(header, _Header):
+        return header.name, header.value
+    name, _, value = header.partition(":")
+    return name.strip(), value.strip()
 
 
 def _files(operation: _Operation) -> Mapping[str, str | list[str]]:
@@ -171,7 +174,7 @@ def _files(operation: _Operation) -> Mapping[str, str | list[str]]:
 
 def _content(operation: _Operation, named: str, pointer: str, *, has_files: bool) -> Content:
     """What an operation sends. A string is a form, unless its headers or its text say that it is JSON."""
-    text, is_object = _text(operation, f"{pointer}/body")
+    text, is_object = ("", False) if operation.body is UNSET else _text(operation.body, f"{pointer}/body")
     if not text:
         return "", b"", ()
     content_type = named or (JSON if is_object else FORM)
@@ -186,15 +189,15 @@ def _content(operation: _Operation, named: str, pointer: str, *, has_files: bool
         raise Malformed(f"Here {error}.", pointer=f"{pointer}/body") from None
 
 
-def _text(operation: _Operation, pointer: str) -> tuple[str, bool]:
+def _text(raw: Raw, pointer: str) -> tuple[str, bool]:
     """The body, and whether it is a JSON object, or a string in which there is one."""
-    body = b"" if operation.body is UNSET else bytes(operation.body)
+    body = bytes(raw)
     if body.startswith((b"{", b"[")):
         return body.decode(), True
     if body.startswith(b'"'):
         text = read(body, _string, pointer=pointer)
         return text, text.startswith("{") and is_json_text(text.encode())
-    if body in (b"", b"null"):
+    if body == b"null":
         return "", False
     raise Malformed("The body of an operation is a string or an object.", pointer=pointer)
 

@@ -7,7 +7,7 @@ from functools import partial
 from urllib.parse import quote_plus
 
 from django_batch.core.messages import Reference
-from django_batch.core.paths import local_path
+from django_batch.core.paths import is_plain, local_path
 from django_batch.core.references import masked
 from django_batch.dialects.facebook_references import as_segment, as_text, in_url, is_reference, may_refer
 from django_batch.errors import Malformed
@@ -27,23 +27,24 @@ class RelativeURLs:
         self._root = root
         self._versioned = versioned
 
-    def read(self, url: str, *, token: str, pointer: str) -> tuple[str, tuple[Reference, ...]]:
-        """The path that `url` means, with the access `token`, and its references. Raises `Malformed`.
+    def read(self, url: str, token: str, pointer: str) -> tuple[str, tuple[Reference, ...]]:
+        """The path that `url`, of the operation at `pointer`, means, with the access `token`, and its references.
 
-        One with references is checked as far as it is known, and again when they are filled in.
+        One with references is checked as far as it is known, and again when they are filled in. Raises `Malformed`.
         """
         is_filled_first = url.startswith("{result=")  # with a URL, or with what follows the root
         prefix = "" if is_filled_first or _ABSOLUTE.match(url) else self._root
         url = self._behind_root(url) if prefix else url
         if not may_refer(url):
-            return self._local(_with_token(prefix + url, token), pointer), ()
+            path = _with_token(prefix + url, token) if token else prefix + url
+            return path if is_plain(path) else self._local(path, pointer), ()
         write = partial(_first_of_url, self._root, token if is_reference(url) else "")
         try:
             references = tuple(in_url(url, shift=len(prefix), write_first=write if is_filled_first else as_segment))
             path = prefix + url if is_reference(url) else _with_token(prefix + url, token)
             known = masked(path, references) if references else path
         except ValueError as error:
-            raise Malformed(f"Here {error}.", pointer=pointer) from None
+            raise Malformed(f"Here {error}.", pointer=f"{pointer}/relative_url") from None
         checked = self._local(known, pointer) if known else ""
         return checked if known == path else path, references
 
@@ -56,7 +57,7 @@ class RelativeURLs:
         try:
             return local_path(url, base=self._base)
         except Malformed as error:
-            raise Malformed(error.detail, pointer=pointer) from None
+            raise Malformed(error.detail, pointer=f"{pointer}/relative_url") from None
 
 
 def _first_of_url(root: str, token: str, found: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from http.client import responses
 from typing import NamedTuple
@@ -86,7 +86,9 @@ class MessageReader:
             if head_goes_on or head not in self._heads:
                 self._look_at(head + head_goes_on)
             headers = self._headers.get(lines) or self._read_headers(lines)
-            start, end = _content(self._body, found.end(), end, headers.length)
+            start = found.end()
+            if start < end:
+                start, end = _content(self._body, start, end, headers.length)
             content = self._view[start:end] if start < end else b""
             known_as = _content_id(content_id) if content_id else headers.content_id
             return known_as, method.decode().upper(), url.decode(), headers, content
@@ -149,14 +151,24 @@ def _content(body: bytes, start: int, end: int, length: int | None) -> Span:
     return (start, end) if end - start > _MOST_EXTRA or body[start:end].strip(b"\r\n") else (end, end)
 
 
-def answer_head(status: int, headers: Mapping[str, str], *, length: str) -> str:
-    """All of an answer before its body. There is a reason and a header always: some clients read no answer without."""
+def answer_head(
+    status: int, headers: Mapping[str, str], *, length: str, write: Callable[[Mapping[str, str]], str] | None = None
+) -> str:
+    """All of an answer before its body. There is a reason and a header always: some clients read no answer without.
+
+    `write` is what writes the `fields`, if it is done otherwise here.
+    """
     if headers.get("Content-Length") != length:
         headers = {**headers, "Content-Length": length}
-    fields = "\r\n".join(map(": ".join, headers.items()))
-    if not fields.count("\n") == fields.count("\r") == len(headers) - 1:  # it could forge a header, or an answer
-        fields = "\r\n".join(re.sub(r"[\r\n]+", " ", ": ".join(header)) for header in headers.items())
-    return f"{_status_line(status)}\r\n{fields}\r\n\r\n"
+    return f"{_status_line(status)}\r\n{(write or fields)(headers)}\r\n\r\n"
+
+
+def fields(headers: Mapping[str, str]) -> str:
+    """The headers of an answer, each on a line."""
+    lines = "\r\n".join(map(": ".join, headers.items()))
+    if not lines.count("\n") == lines.count("\r") == len(headers) - 1:  # it could forge a header, or an answer
+        lines = "\r\n".join(re.sub(r"[\r\n]+", " ", ": ".join(header)) for header in headers.items())
+    return lines
 
 
 @lru_cache(maxsize=64)

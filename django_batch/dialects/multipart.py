@@ -11,7 +11,7 @@ from msgspec.json import encode
 from msgspec.structs import replace
 
 from django_batch.core.messages import Batch, Reference, Subrequest
-from django_batch.core.paths import local_path
+from django_batch.core.paths import is_plain, local_path
 from django_batch.dialects.base import Dialect, Envelope, Writer
 from django_batch.dialects.change_sets import ChangeSetsWriter, Place, places
 from django_batch.dialects.http import MessageReader, Pairs
@@ -81,7 +81,7 @@ class GoogleMultipart(Dialect):
             name = str(position)
             try:
                 content_id, method, url, headers, content = reader.read(part)
-                path = _path(url, base=envelope.url)
+                path = url if is_plain(url) else _path(url, base=envelope.url)
             except Malformed as error:
                 faults.append(Malformed(error.detail, pointer=f"/{name}"))
                 continue
@@ -210,7 +210,7 @@ class ODataMultipart(Dialect):
         found = _references(path, own_headers, content, known) if may_refer else ()
         subrequest = Subrequest(
             name,
-            _carried(method, headers.by_name) if method in ("POST", "MERGE") else method,
+            _carried(method, headers.by_name) if method == "MERGE" or "x-http-method" in headers.by_name else method,
             path,
             own_headers,
             content,

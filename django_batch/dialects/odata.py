@@ -6,6 +6,7 @@ The multipart format has the same URLs, references and errors, but is read and w
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 
 from msgspec.json import encode
 
@@ -13,6 +14,7 @@ from django_batch.core.media_types import is_json, is_plain_text
 from django_batch.core.messages import Batch, Subresponse
 from django_batch.dialects.base import Dialect, Envelope, Writer
 from django_batch.dialects.bodies import json_value
+from django_batch.dialects.fragments import Fragments
 from django_batch.dialects.json import read_members, unknown_members
 from django_batch.dialects.json_items import ItemsWriter, check_encoding, read_items
 from django_batch.dialects.odata_items import ItemReader, misplaced
@@ -81,23 +83,25 @@ class ODataJSONWriter(ItemsWriter):
     def __init__(self, version: str, *, lower_case_headers: bool = False) -> None:
         super().__init__()
         self.headers = {"OData-Version": version}
-        self._lower_case_headers = lower_case_headers
+        self._fragments = Fragments(_in_lower_case if lower_case_headers else encode)
 
     def item(self, subresponse: Subresponse) -> bytes:
         subrequest = subresponse.subrequest
         headers = subresponse.headers
         if subresponse.error:
             headers = {"Content-Type": "application/json", **headers}
-        if self._lower_case_headers:
-            headers = {name.lower(): value for name, value in headers.items()}
         group = subrequest.atomicity_group
         return b'{"id":%b%b,"status":%d,"headers":%b,"body":%b}' % (
             encode(subrequest.id),
             b"" if group is None else b',"atomicityGroup":' + encode(group),
             subresponse.status,
-            encode(headers),
+            self._fragments.of(headers),
             _body(subresponse),
         )
+
+
+def _in_lower_case(headers: Mapping[str, str]) -> bytes:
+    return encode({name.lower(): value for name, value in headers.items()})
 
 
 def _body(subresponse: Subresponse) -> bytes:
@@ -105,14 +109,10 @@ def _body(subresponse: Subresponse) -> bytes:
     if subresponse.error:
         return error_body(subresponse.error)
     body, headers = subresponse.body, subresponse.headers
-    content_type = headers.get("Content-Type", "")
-    encoded = headers.get("Content-Encoding", "identity").lower() != "identity"
     if not body:
         return b"null"
-    if (
-        not encoded
-        and (is_json(content_type) or is_plain_text(content_type))
-        and (value := json_value(body, content_type))
-    ):
+    content_type, coding = headers.get("Content-Type", ""), headers.get("Content-Encoding", "identity").lower()
+    is_value = coding == "identity" and (is_json(content_type) or is_plain_text(content_type))
+    if is_value and (value := json_value(body, content_type)):
         return value
     return b'"%b"' % urlsafe_b64encode(body)

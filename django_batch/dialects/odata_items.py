@@ -40,6 +40,7 @@ class Item(Struct, forbid_unknown_fields=True):
 
 _item = Decoder(Item)
 _string = Decoder(str)
+_JSON = "application/json"
 
 
 @dataclass
@@ -58,15 +59,9 @@ class ItemReader:
         """The sub-request of one item. Raises `Malformed`."""
         item = read_struct(raw, _item, pointer=pointer)
         headers, body = _content(item, pointer)
-        subrequest = Subrequest(
-            item.id,
-            item.method.upper() if item.method.isascii() else item.method,
-            self._path(item.url, pointer),
-            headers,
-            body,
-            atomicity_group=item.atomicityGroup,
-            pointer=pointer,
-        )
+        method = item.method.upper() if item.method.isascii() else item.method
+        path = self._path(item.url, pointer)
+        subrequest = Subrequest(item.id, method, path, headers, body, (), item.atomicityGroup, pointer)
         if item.atomicityGroup is not None:
             self._members.setdefault(item.atomicityGroup, []).append(item.id)
         if item.dependsOn or item.depends_on or item.condition is not None:
@@ -102,6 +97,8 @@ class ItemReader:
 
 def misplaced(subrequests: Sequence[Subrequest]) -> Iterator[Malformed]:
     """A fault for each of `subrequests` that stands before one that it depends on, or apart from its group."""
+    if not any(each.depends_on or each.atomicity_group is not None for each in subrequests):
+        return
     names = {name for each in subrequests for name in (each.id, each.atomicity_group)}
     before: set[str | None] = set()
     group = None
@@ -133,14 +130,16 @@ def _check_concerns(concerns: Set[str], names: Set[str], pointer: str) -> None:
 def _content(item: Item, pointer: str) -> tuple[Headers, bytes | memoryview]:
     """The headers and the bytes of an item. What has a body and names no type is JSON."""
     headers = item.headers or {}
-    content_type = content_type_of(headers, pointer=pointer)
-    if item.body is UNSET or bytes(memoryview(item.body)[:5]) == b"null":
+    content_type = content_type_of(headers, pointer=pointer) if headers else None
+    first = b"" if item.body is UNSET else bytes(memoryview(item.body)[:1])  # of a JSON text, which tells its type
+    if item.body is UNSET or first == b"n":
         return tuple(headers.items()), b""
     if content_type is not None:
         return tuple(headers.items()), _body(item.body, content_type, pointer=f"{pointer}/body")
-    content_type = "application/json"
-    body = _encoded(item.body, b"{", pointer) or _body(item.body, content_type, pointer=f"{pointer}/body")
-    return (*headers.items(), ("Content-Type", content_type)), body
+    body: bytes | memoryview = memoryview(item.body)
+    if first == b'"':
+        body = _encoded(item.body, b"{", pointer) or _body(item.body, _JSON, pointer=f"{pointer}/body")
+    return (*headers.items(), ("Content-Type", _JSON)), body
 
 
 def _body(raw: Raw, content_type: str, *, pointer: str) -> bytes | memoryview:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urljoin, urlsplit
 
-from django_batch.core.paths import local_path
+from django_batch.core.paths import is_plain, local_path
 
 _WITH_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _FIRST_SEGMENT = re.compile(r"(?:\$|%24)([^/?(]+)(?=[/?]|$)")
@@ -47,6 +47,8 @@ class ServiceRoot:
         One that begins with a reference stays relative until it is filled in. Raises `Malformed` for what leads to
         another host, or nowhere.
         """
+        if self.path is None and is_plain(url):
+            return url
         url = url.replace(" ", "%20")  # as in the standard's own examples of `$filter`
         return url if reference_in(url) else local_path(self._on_host(url, base), base=base)
 

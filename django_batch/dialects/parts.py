@@ -12,7 +12,8 @@ from uuid import uuid4
 
 from django_batch.core.messages import Subresponse
 from django_batch.dialects.base import Writer
-from django_batch.dialects.http import answer_head
+from django_batch.dialects.fragments import Fragments
+from django_batch.dialects.http import answer_head, fields
 from django_batch.dialects.mime import MULTIPART
 from django_batch.errors import BatchError
 
@@ -33,11 +34,6 @@ class Layout:
     nests_failures: bool = False
 
 
-def new_boundary(kind: str) -> str:
-    """One that is known to nobody before it is sent, so that no body can hold it."""
-    return f"{kind}_{uuid4()}"
-
-
 class PartsWriter(Writer):
     """Writes one part for each answer."""
 
@@ -46,7 +42,9 @@ class PartsWriter(Writer):
         self.status = layout.status
         self.headers = layout.headers
         self._content_ids = layout.content_ids
-        boundary = new_boundary("batchresponse")
+        self._fields = Fragments(fields)
+        self._secret = uuid4()  # known to nobody before it is sent, so that no body can hold a boundary
+        boundary = f"batchresponse_{self._secret}"
         self._delimiter = f"--{boundary}"
         self.content_type = f"{MULTIPART}; boundary={boundary}"
 
@@ -80,5 +78,5 @@ class PartsWriter(Writer):
         length = headers.get("Content-Length", "0") if subrequest.method == "HEAD" and not body else str(len(body))
         content_id = self._content_ids.get(subrequest.id)
         known_as = f"Content-ID: {content_id}\r\n" if content_id else ""
-        head = f"{delimiter}{_PART_HEAD}{known_as}\r\n{answer_head(subresponse.status, headers, length=length)}"
-        return head.encode("latin-1", "replace"), body, b"\r\n"
+        head = answer_head(subresponse.status, headers, length=length, write=self._fields.of)
+        return f"{delimiter}{_PART_HEAD}{known_as}\r\n{head}".encode("latin-1", "replace"), body, b"\r\n"

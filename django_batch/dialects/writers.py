@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from msgspec.json import encode
 
 from django_batch.core.messages import Subresponse
 from django_batch.dialects.bodies import is_json_text, json_body
+from django_batch.dialects.fragments import Fragments
 from django_batch.dialects.json_items import ItemsWriter
 
 # What some readers take for the end of a line. In JSON, the first two stand between its tokens, the others in strings.
 _BREAK = re.compile(rb"[\r\n]|\xc2\x85|\xe2\x80[\xa8\xa9]")
-_MAX_FRAGMENTS = 64  # kept per batch
 LINES = ("application/jsonl", "application/x-ndjson")  # two names of one format
 
 
@@ -24,7 +23,7 @@ class NativeWriter(ItemsWriter):
         super().__init__()
         self._dry_run = dry_run
         self._timing = timing
-        self._fragments: dict[int, tuple[Mapping[str, str], bytes]] = {}
+        self._fragments = Fragments(encode)
 
     def begin(self) -> bytes:
         return b'{"dry_run":true,' + self.opening[1:] if self._dry_run else self.opening
@@ -48,11 +47,7 @@ class NativeWriter(ItemsWriter):
         headers = subresponse.headers
         if subresponse.error:
             return encode({"Content-Type": "application/problem+json", **headers})
-        # Answers that are alike share the object: its JSON is kept with it, which saves a fifth of writing an answer.
-        _, fragment = kept = self._fragments.get(id(headers)) or (headers, encode(headers))
-        if len(self._fragments) < _MAX_FRAGMENTS:
-            self._fragments[id(headers)] = kept
-        return fragment
+        return self._fragments.of(headers)
 
 
 class LinesWriter(NativeWriter):
