@@ -12,22 +12,21 @@ import sys
 from collections.abc import Collection, Iterator
 from functools import lru_cache
 from io import BytesIO
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
-from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import BadRequest
-from django.core.handlers.wsgi import LimitedStream, WSGIRequest, get_path_info
+from django.core.handlers.wsgi import LimitedStream, WSGIRequest
 from django.http import HttpHeaders, HttpRequest
 from django.test import RequestFactory
 from django.test.client import FakePayload
-from django.utils.functional import cached_property
 from msgspec.structs import replace
 
 from django_batch.core.messages import Subrequest
 from django_batch.errors import HeaderNotAllowed, Malformed, MethodNotAllowed, OutsideScriptPrefix
 from django_batch.execution.credentials import Credentials
+from django_batch.execution.lean_requests import LeanRequest, SharingRequest, lean
 from django_batch.execution.uploads import Upload
 
 # Of the parent's META: what the server says. Whatever else is there, tracers and middlewares have put there.
@@ -110,7 +109,7 @@ class SubrequestFactory(RequestFactory):
             self._templates.clear()
         headers = dict(self._headers(subrequest))
         template = self.request(**{"REQUEST_METHOD": "", "wsgi.input": BytesIO(), **dict(cookies), **headers})
-        template.__class__ = _SharingRequest if cookies else _LeanRequest  # without cookies there is no session
+        template.__class__ = SharingRequest if cookies else LeanRequest  # without cookies there is no session
         vars(template).update(self._handed_down, credentials=self._credentials)
         del template._stream
         self._templates[subrequest.headers, cookies] = template
@@ -160,76 +159,6 @@ class SubrequestFactory(RequestFactory):
         if self._may_set(lowered, value):
             return ""
         return "cannot be set by a sub-request. It is sent with the batch, or added to ALLOWED_HEADERS by the site."
-
-
-class _LeanRequest(WSGIRequest):
-    """A `WSGIRequest` that has been told what it would read from its environ, and makes its stream when it is read."""
-
-    credentials: Credentials
-
-    @cached_property
-    def _stream(self) -> LimitedStream:  # type: ignore[override]  # as WSGIRequest has it
-        return LimitedStream(self.environ["wsgi.input"], int(self.environ["CONTENT_LENGTH"]))
-
-
-class _SharingRequest(_LeanRequest):
-    """One whose session and user are looked for in its credentials first."""
-
-    @property
-    def session(self) -> SessionBase:
-        """What `SessionMiddleware` has set."""
-        return cast("SessionBase", self._set("session"))
-
-    @session.setter
-    def session(self, session: SessionBase) -> None:
-        self.credentials.share_session(session)
-        self.__dict__["session"] = session
-
-    @session.deleter
-    def session(self) -> None:
-        del self.__dict__["session"]
-
-    @property
-    def _cached_user(self) -> Any:
-        """Where Django looks before it loads the user of the session, and what it sets to the one it has loaded."""
-        if "_cached_user" not in self.__dict__ and (user := self.credentials.user_of(self.session)):
-            self.__dict__["_cached_user"] = user
-        return self._set("_cached_user")
-
-    @_cached_user.setter
-    def _cached_user(self, user: Any) -> None:
-        self.credentials.keep_user(user, self.session)
-        self.__dict__["_cached_user"] = user
-
-    @_cached_user.deleter
-    def _cached_user(self) -> None:
-        del self.__dict__["_cached_user"]
-
-    def _set(self, name: str) -> Any:
-        try:
-            return self.__dict__[name]
-        except KeyError:
-            raise AttributeError(f"this request has no attribute {name!r}", name=name, obj=self) from None
-
-
-def lean(template: WSGIRequest, environ: dict[str, Any], subrequest: Subrequest) -> WSGIRequest:
-    """As `WSGIRequest(environ)`, of which `template` has what does not depend on path, method and body.
-
-    It knows its `subrequest`, by which a batch view knows it. Half of what Django takes: nothing is parsed again.
-    """
-    path_info = environ["PATH_INFO"]
-    if not path_info or "%" in path_info or not path_info.isascii():
-        environ["PATH_INFO"] = path_info = get_path_info(environ) or "/"
-    kind = type(template)
-    request = kind.__new__(kind)
-    request.__dict__ = fields = template.__dict__.copy()
-    fields["environ"] = fields["META"] = environ
-    fields["method"] = environ["REQUEST_METHOD"]
-    fields["path_info"] = path_info
-    fields["path"] = template.path + path_info[1:]
-    fields["content_params"] = {**(template.content_params or {})}
-    fields["subrequest"] = subrequest
-    return request
 
 
 def marks_of_tests(request: HttpRequest) -> dict[str, Any]:
