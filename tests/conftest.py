@@ -16,7 +16,7 @@ from tests.file_databases import in_files
 
 # Whoever changes one thing is not stopped by an old fault of another, drawn by chance: by day the examples are the same
 # each time, and change with their test. Faults are hunted by night.
-for name, examples in {"dev": 10, "ci": 30, "nightly": 5000}.items():
+for name, examples in {"dev": 10, "ci": 20, "nightly": 5000}.items():
     settings.register_profile(
         name,
         max_examples=examples,
