@@ -537,3 +537,14 @@ def test_reference_tells_of_every_attribute_and_method(part):
 
 def test_reference_tells_of_the_batch_view_beside_its_settings():
     assert {*table("BatchView")} == public(BatchView) - {name.lower() for name in SETTINGS}
+
+
+def test_dialect_can_look_at_all_headers_of_a_batch(rf):
+    request = rf.post("/batch/", "{}", content_type="application/json", headers={"Prefer": "x"})
+    view = BatchView()
+    view.setup(request)
+    view.request = view.initialize_request(request)
+    headers = view.get_envelope(view.request).headers
+    assert {**headers} == {**request.headers}
+    assert len(headers) == len(request.headers)
+    assert headers["prefer"] == "x"
