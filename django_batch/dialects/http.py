@@ -151,24 +151,24 @@ def _content(body: bytes, start: int, end: int, length: int | None) -> Span:
     return (start, end) if end - start > _MOST_EXTRA or body[start:end].strip(b"\r\n") else (end, end)
 
 
-def answer_head(
-    status: int, headers: Mapping[str, str], *, length: str, write: Callable[[Mapping[str, str]], str] | None = None
-) -> str:
-    """All of an answer before its body. There is a reason and a header always: some clients read no answer without.
-
-    `write` is what writes the `fields`, if it is done otherwise here.
-    """
-    if headers.get("Content-Length") != length:
-        headers = {**headers, "Content-Length": length}
-    return f"{_status_line(status)}\r\n{(write or fields)(headers)}\r\n\r\n"
-
-
 def fields(headers: Mapping[str, str]) -> str:
     """The headers of an answer, each on a line."""
     lines = "\r\n".join(map(": ".join, headers.items()))
     if not lines.count("\n") == lines.count("\r") == len(headers) - 1:  # it could forge a header, or an answer
         lines = "\r\n".join(re.sub(r"[\r\n]+", " ", ": ".join(header)) for header in headers.items())
     return lines
+
+
+def answer_head(
+    status: int, headers: Mapping[str, str], *, length: str, write: Callable[[Mapping[str, str]], str] = fields
+) -> str:
+    """All of an answer before its body. There is a reason and a header always: some clients read no answer without.
+
+    `write` is what writes its `fields`.
+    """
+    if headers.get("Content-Length") != length:
+        headers = {**headers, "Content-Length": length}
+    return f"{_status_line(status)}\r\n{write(headers)}\r\n\r\n"
 
 
 @lru_cache(maxsize=64)

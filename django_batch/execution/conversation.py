@@ -79,12 +79,12 @@ class Conversation:
         save_secret(parent, self._cookies)
         save_session(parent, self._cookies)
 
-    def answer(self, subrequest: Subrequest, context: Context | None = None) -> Subresponse:
-        """The site's answer, made in a copy of the context, so that no language or time zone stays behind.
+    def answer(self, subrequest: Subrequest, context: Context) -> Subresponse:
+        """The site's answer, made in `context`, a copy, so that no language or time zone stays behind.
 
         Raises a `BatchError` if `subrequest` may not be sent.
         """
-        return (context or copy_context()).run(self._answer, subrequest)
+        return context.run(self._answer, subrequest)
 
     async def aanswer(self, subrequest: Subrequest) -> Subresponse:
         """As `answer`, through the async chain. The task that it is done in is to have a context of its own."""
@@ -112,7 +112,7 @@ class Conversation:
     def perform(self, effect: Effect) -> Subresponse:
         """Answer a sub-request that is in no group, whose flow has no verdict."""
         assert isinstance(effect, Subrequest)
-        return copy_context().run(self._answer, effect)
+        return self.answer(effect, copy_context())
 
     def branch(self) -> Conversation:
         """A conversation that goes on from here, of which this one learns nothing until it is merged."""
