@@ -179,11 +179,11 @@ def test_headers_of_the_batch_as_a_message_are_not_those_of_an_item(client):
 
 
 @shows(ENVIRONMENT)
-def test_request_of_an_item_is_one_of_wsgi_under_asgi_too(bookshop, settings):
+def test_request_of_an_item_is_one_of_wsgi_too_under_asgi(bookshop, settings):
     settings.ROOT_URLCONF = "tests.equivalence.urls"
     content = json.dumps([{"path": "/kind/"}])
     response = async_to_sync(AsyncClient().post)("/batch/", content, content_type=JSON)
-    assert response.json()[0]["response"] == "WSGIRequest"
+    assert response.json()[0]["response"] == "WSGIRequest ASGIRequest"
     assert async_to_sync(AsyncClient().get)("/kind/").content == b"ASGIRequest"
 
 

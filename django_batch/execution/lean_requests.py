@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib.sessions.backends.base import SessionBase
+from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import LimitedStream, WSGIRequest, get_path_info
 from django.utils.functional import cached_property
 
@@ -60,6 +61,38 @@ class SharingRequest(LeanRequest):
             return self.__dict__[name]
         except KeyError:
             raise AttributeError(f"this request has no attribute {name!r}", name=name, obj=self) from None
+
+
+class _OnASGI(ASGIRequest):
+    """Of ASGI's kind too, for whoever asks of which kind a request is, as Django's `RemoteUserMiddleware` does."""
+
+    parent_scope: dict[str, Any]  # of the request that carries the batch
+    subrequest: Subrequest
+
+    @cached_property
+    def scope(self) -> dict[str, Any]:  # type: ignore[override]  # as ASGIRequest has it
+        """As a server would tell of it. Made when it is read, which few do."""
+        headers = [(key.lower().encode(), value.encode("latin-1")) for key, value in self.headers.items()]
+        return {
+            **self.parent_scope,
+            "method": self.method,
+            "path": self.path,
+            "raw_path": self.subrequest.path.partition("?")[0].encode(),
+            "query_string": self.META["QUERY_STRING"].encode("latin-1"),
+            "headers": headers,
+        }
+
+
+class LeanASGIRequest(LeanRequest, _OnASGI):
+    """A `LeanRequest` under ASGI."""
+
+
+class SharingASGIRequest(SharingRequest, _OnASGI):
+    """A `SharingRequest` under ASGI."""
+
+
+UNDER_WSGI = LeanRequest, SharingRequest
+UNDER_ASGI = LeanASGIRequest, SharingASGIRequest
 
 
 def lean(template: WSGIRequest, environ: dict[str, Any], subrequest: Subrequest) -> WSGIRequest:

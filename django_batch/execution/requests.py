@@ -17,6 +17,7 @@ from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
 from django.core.exceptions import BadRequest
+from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import LimitedStream, WSGIRequest
 from django.http import HttpHeaders, HttpRequest
 from django.test import RequestFactory
@@ -26,7 +27,7 @@ from msgspec.structs import replace
 from django_batch.core.messages import Subrequest
 from django_batch.errors import HeaderNotAllowed, Malformed, MethodNotAllowed, OutsideScriptPrefix
 from django_batch.execution.credentials import Credentials
-from django_batch.execution.lean_requests import LeanRequest, SharingRequest, lean
+from django_batch.execution.lean_requests import UNDER_ASGI, UNDER_WSGI, lean
 from django_batch.execution.uploads import Upload
 
 # Of the parent's META: what the server says. Whatever else is there, tracers and middlewares have put there.
@@ -74,8 +75,11 @@ class SubrequestFactory(RequestFactory):
         self._authorization = parent.META.get("HTTP_AUTHORIZATION")
         self._script_prefix = self.defaults["SCRIPT_NAME"].rstrip("/")
         self._templates: dict[object, WSGIRequest] = {}
-        self._handed_down = marks_of_tests(parent)
-        self._credentials = credentials
+        self._given = {**marks_of_tests(parent), "credentials": credentials}
+        self._lean, self._sharing = UNDER_WSGI
+        if isinstance(parent, ASGIRequest):
+            self._given["parent_scope"] = parent.scope
+            self._lean, self._sharing = UNDER_ASGI
 
     def _base_environ(self, **request: object) -> dict[str, object]:
         return {**self.defaults, **request}  # and none of the values that the test client invents
@@ -109,8 +113,8 @@ class SubrequestFactory(RequestFactory):
             self._templates.clear()
         headers = dict(self._headers(subrequest))
         template = self.request(**{"REQUEST_METHOD": "", "wsgi.input": BytesIO(), **dict(cookies), **headers})
-        template.__class__ = SharingRequest if cookies else LeanRequest  # without cookies there is no session
-        vars(template).update(self._handed_down, credentials=self._credentials)
+        template.__class__ = self._sharing if cookies else self._lean  # without cookies there is no session
+        vars(template).update(self._given)
         del template._stream
         self._templates[subrequest.headers, cookies] = template
         return template

@@ -21,9 +21,9 @@ def environment(request: HttpRequest) -> JsonResponse:
 
 
 def kind(request: HttpRequest) -> HttpResponse:
-    """Which of Django's own kinds of request this is one of."""
+    """Of which of Django's own kinds of request this is."""
     names = [each.__name__ for each in type(request).__mro__ if each.__module__.startswith("django.core.handlers")]
-    return HttpResponse(names[0], content_type="text/plain")
+    return HttpResponse(" ".join(names), content_type="text/plain")
 
 
 def time_zone(request: HttpRequest) -> HttpResponse:

@@ -358,6 +358,26 @@ def test_asgi_parent_gives_its_scheme_host_and_client():
     assert "CONTENT_TYPE" not in request.META
 
 
+def test_scope_is_that_of_the_request_alone():
+    headers = {"If_Match": "é", "Content_Type": "text/plain"}
+    request = build("/shop/%C3%A9/?y=%20ü", sent_by=ASGIRequest(SCOPE, BytesIO()), method="GET", body=b"xy", **headers)
+    expected = {"path": "/shop/é/", "raw_path": b"/shop/%C3%A9/", "query_string": "y=%20ü".encode(), "method": "GET"}
+    assert isinstance(request, ASGIRequest)
+    assert {**request.scope, "headers": None} == {**SCOPE, **expected, "headers": None}
+    assert {*request.scope["headers"]} == {
+        *((b"host", b"localhost"), (b"accept", b"application/json"), (b"if-match", "é".encode())),
+        *((b"content-type", b"text/plain"), (b"content-length", b"2")),
+    }
+    alone = ASGIRequest(request.scope, BytesIO(b"xy"))
+    for name in ("method", "path", "path_info", "content_type", "GET", "headers", "body", "scheme"):
+        assert getattr(alone, name) == getattr(request, name), name
+
+
+def test_request_is_of_asgis_kind_only_under_asgi():
+    assert not isinstance(build(), ASGIRequest)
+    assert not hasattr(build(), "scope")
+
+
 with_and_without_cookies = pytest.mark.parametrize("cookies", [(), (("HTTP_COOKIE", "a=1"),)], ids=["none", "cookies"])
 
 
