@@ -76,11 +76,10 @@ class FacebookBatch(Dialect):
         found = read_items(members, faults, envelope, pointer="/batch", read_item=reader.read)
         subrequests = [reader.tied(each, faults) if each.depends_on else each for each in found]
         referred = {reference.id for each in subrequests for reference in each.references if self._omit_referred}
+        if left_out := reader.left_out(referred):
+            subrequests = [replace(each, omit_body=True) if each.id in left_out else each for each in subrequests]
         return Batch(
-            tuple(
-                replace(each, omit_body=True) if reader.omits(each, referred=each.id in referred) else each
-                for each in subrequests
-            ),
+            tuple(subrequests),
             lenient=True,
             faults=tuple(faults),
             layout=_text(parameters, "include_headers").lower() not in ("false", "0"),
@@ -158,8 +157,9 @@ class FacebookWriter(ItemsWriter):
 
     def item(self, subresponse: Subresponse) -> bytes:
         """One answer."""
+        error = subresponse.error
         is_left_out = subresponse.subrequest.omit_body and not subresponse.failed
-        if is_left_out or isinstance(subresponse.error, _NOT_DONE):
+        if is_left_out or (error and isinstance(error, _NOT_DONE)):
             return b"null"
         is_success = 200 <= subresponse.status < 300
         text, added = self._body(subresponse, is_success)
@@ -170,7 +170,7 @@ class FacebookWriter(ItemsWriter):
                 headers.pop("Content-Length", None)
         return b'{"code":%d%b,"body":%b}' % (
             200 if is_success and self._style.plain_success else subresponse.status,
-            b',"headers":' + self._fragments.of(headers) if self._has_headers else b"",
+            self._fragments.of(headers) if self._has_headers else b"",
             encode(text),
         )
 
@@ -191,7 +191,7 @@ class FacebookWriter(ItemsWriter):
 
 
 def _written(headers: Mapping[str, str]) -> bytes:
-    return encode([{"name": name, "value": value} for name, value in headers.items()])
+    return b',"headers":' + encode([{"name": name, "value": value} for name, value in headers.items()])
 
 
 def _readable(body: bytes, content_type: str, coding: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from urllib.parse import urlencode
 
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -79,6 +79,34 @@ class OperationReader:
     def read(self, raw: Raw, position: int, pointer: str) -> Subrequest:
         """The sub-request of an operation, which depends on names until it is `tied`. Raises `Malformed`."""
         id_ = str(position)
+        operation = self._operation(raw, id_, pointer)
+        headers, named = _headers(operation, pointer) if operation.headers else ({}, "")
+        files = _files(operation) if operation.attached_files or operation.attachedFiles else {}
+        content_type, body, references = _content(operation, named, pointer, has_files=bool(files))
+        if content_type and not named:
+            headers["Content-Type"] = content_type
+        token = operation.access_token or self._access_token
+        if token and _has_token(operation.relative_url, body):
+            token = ""
+        path, in_path = self._urls.read(operation.relative_url, token, pointer)
+        references = in_path + references
+        return Subrequest(  # by position, as it takes half as long
+            id_,
+            operation.method.upper() if operation.method.isascii() else operation.method,
+            path,
+            tuple(headers.items()) if headers else (),
+            body,
+            _depends_on(operation, references) if operation.depends_on or references else (),
+            None,
+            pointer,
+            references,
+            False,
+            None,
+            self._parts.take(files, pointer=f"{pointer}/attached_files") if files else (),
+        )
+
+    def _operation(self, raw: Raw, id_: str, pointer: str) -> _Operation:
+        """The operation, after a note of what it is called, and of whether it is left out."""
         try:
             operation = read(raw, _operation, pointer=pointer)
         except Malformed:
@@ -88,30 +116,7 @@ class OperationReader:
             self._ids.setdefault(operation.name, []).append(id_)
         if operation.omit_response_on_success is not None:
             self._omits[id_] = operation.omit_response_on_success
-        headers, named = _headers(operation, pointer) if operation.headers else ({}, "")
-        files = _files(operation)
-        content_type, body, in_content = _content(operation, named, pointer, has_files=bool(files))
-        path, in_path = self._urls.read(operation.relative_url, self._token(operation, body), pointer)
-        if content_type and not named:
-            headers = {**headers, "Content-Type": content_type}
-        references = (*in_path, *in_content)
-        return Subrequest(
-            id_,
-            operation.method.upper() if operation.method.isascii() else operation.method,
-            path,
-            tuple(headers.items()),
-            body,
-            _depends_on(operation, references) if operation.depends_on or references else (),
-            pointer=pointer,
-            references=references,
-            files=self._parts.take(files, pointer=f"{pointer}/attached_files") if files else (),
-        )
-
-    def _token(self, operation: _Operation, body: bytes) -> str:
-        """The access token that has to be added: an operation may have its own, in its query or its form."""
-        token = operation.access_token or self._access_token
-        has_its_own = token and (_TOKEN_IN_QUERY.search(operation.relative_url) or _TOKEN_IN_FORM.search(body))
-        return "" if has_its_own else token
+        return operation
 
     def tied(self, subrequest: Subrequest, faults: list[BatchError]) -> Subrequest:
         """`subrequest` with the ids of the operations that it names, once all of them have been read."""
@@ -127,9 +132,14 @@ class OperationReader:
         references = (replace(each, id=ids[each.id]) for each in subrequest.references if each.id in ids)
         return replace(subrequest, depends_on=tuple(ids.values()), references=tuple(references))
 
-    def omits(self, subrequest: Subrequest, *, referred: bool) -> bool:
-        """Whether a success of `subrequest` is left out, by what it says, or because another has `referred` to it."""
-        return self._omits.get(subrequest.id, referred)
+    def left_out(self, referred: Set[str]) -> set[str]:
+        """The ids of operations whose success is left out, by what they say, or as others have `referred` to them."""
+        return {id_ for id_ in {*referred, *self._omits} if self._omits.get(id_, True)}
+
+
+def _has_token(url: str, body: bytes) -> bool:
+    """Whether an operation has an access token of its own, in its query or its form."""
+    return bool(_TOKEN_IN_QUERY.search(url) or _TOKEN_IN_FORM.search(body))
 
 
 def _name(raw: Raw) -> str:
@@ -174,7 +184,9 @@ def _files(operation: _Operation) -> Mapping[str, str | list[str]]:
 
 def _content(operation: _Operation, named: str, pointer: str, *, has_files: bool) -> Content:
     """What an operation sends. A string is a form, unless its headers or its text say that it is JSON."""
-    text, is_object = ("", False) if operation.body is UNSET else _text(operation.body, f"{pointer}/body")
+    if operation.body is UNSET:
+        return "", b"", ()
+    text, is_object = _text(operation.body, f"{pointer}/body")
     if not text:
         return "", b"", ()
     content_type = named or (JSON if is_object else FORM)

@@ -7,7 +7,7 @@ from functools import partial
 from urllib.parse import quote_plus
 
 from django_batch.core.messages import Reference
-from django_batch.core.paths import is_plain, local_path
+from django_batch.core.paths import local_path
 from django_batch.core.references import masked
 from django_batch.dialects.facebook_references import as_segment, as_text, in_url, is_reference, may_refer
 from django_batch.errors import Malformed
@@ -30,14 +30,18 @@ class RelativeURLs:
     def read(self, url: str, token: str, pointer: str) -> tuple[str, tuple[Reference, ...]]:
         """The path that `url`, of the operation at `pointer`, means, with the access `token`, and its references.
 
-        One with references is checked as far as it is known, and again when they are filled in. Raises `Malformed`.
+        Raises `Malformed`.
         """
+        if may_refer(url):
+            return self._with_references(url, token, pointer)
+        path = url if _is_absolute(url) else self._root + self._behind_root(url)
+        return self._local(_with_token(path, token), pointer), ()
+
+    def _with_references(self, url: str, token: str, pointer: str) -> tuple[str, tuple[Reference, ...]]:
+        """The same of one with references. It is checked as far as it is known, and again when they are filled in."""
         is_filled_first = url.startswith("{result=")  # with a URL, or with what follows the root
-        prefix = "" if is_filled_first or _ABSOLUTE.match(url) else self._root
+        prefix = "" if is_filled_first or _is_absolute(url) else self._root
         url = self._behind_root(url) if prefix else url
-        if not may_refer(url):
-            path = _with_token(prefix + url, token) if token else prefix + url
-            return path if is_plain(path) else self._local(path, pointer), ()
         write = partial(_first_of_url, self._root, token if is_reference(url) else "")
         try:
             references = tuple(in_url(url, shift=len(prefix), write_first=write if is_filled_first else as_segment))
@@ -60,10 +64,14 @@ class RelativeURLs:
             raise Malformed(error.detail, pointer=f"{pointer}/relative_url") from None
 
 
+def _is_absolute(url: str) -> bool:
+    return ":" in url and _ABSOLUTE.match(url) is not None  # by the colon alone most are told, at a fifth of the cost
+
+
 def _first_of_url(root: str, token: str, found: object) -> str:
     """What a URL begins with: another URL, or what follows the root."""
     text = as_text(found)
-    if text.startswith("/") or _ABSOLUTE.match(text):
+    if text.startswith("/") or _is_absolute(text):
         return _with_token(text, token)
     if "/" in text:
         raise ValueError("a value with a slash cannot stand in a path, unless it is a URL")
