@@ -48,6 +48,7 @@ def _linear(scenario: str, dialect: str) -> Bound:
     return Bound(title, 1.5, (scenario, dialect, SIZES[-1], "reading"), (scenario, dialect, SIZES[0], "reading"))
 
 
+HTTP = ((10, 0.25), (100, 0.15))  # sub-requests, and what they may cost
 BUDGET = (
     _over_floor("plain", "instructions", 1.16),
     _over_floor("drf", "instructions", 1.07),
@@ -68,7 +69,7 @@ BUDGET = (
     _over_floor("session", "minimum", 0.25),
     _over_floor("postgresql", "minimum", 0.25),
     _over_floor("token", "minimum", 0.60),
-    *(_over_http(scenario, n, target) for scenario in ("plain", "session") for n, target in ((10, 0.25), (100, 0.15))),
+    *(_over_http(scenario, n, target) for scenario in ("plain", "drf", "session") for n, target in HTTP),
     Bound(
         "drf: time of a sub-request among 10,000, over one among 100",
         1.05,

@@ -35,7 +35,7 @@ def _budget(results: Results) -> Iterator[str]:
 
 
 def _judgement(bound: Bound, ratio: float) -> tuple[str, ...]:
-    digits = ".3f" if bound.against else ",.0f"
+    digits = ".3f" if bound.target < 100 else ",.0f"  # a ratio, or bytes
     return bound.title, f"{bound.target:{digits}}", f"{ratio:{digits}}", "ok" if ratio <= bound.target else "over"
 
 
