@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 
 from django_batch.core.messages import Subresponse
-from django_batch.dialects.mime import MULTIPART, Span, cut, multipart_in
+from django_batch.dialects.mime import IS_REQUEST, MULTIPART, Span, cut, multipart_in
 from django_batch.dialects.odata_protocol import error_body
 from django_batch.dialects.parts import Layout, PartsWriter
 from django_batch.errors import BatchError, Malformed, NotRun, OnCommitFailed, RolledBack
@@ -24,7 +24,7 @@ def places(body: bytes, boundary: bytes, faults: list[BatchError], *, limit: int
     for position, part in enumerate(cut(body, (0, len(body)), boundary, limit=limit)):
         name = str(position)
         try:
-            message = multipart_in(body, part)
+            message = None if body.startswith(IS_REQUEST, part[0]) else multipart_in(body, part)
             if message is None:
                 found.append((name, None, part))
                 continue

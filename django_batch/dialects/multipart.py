@@ -8,16 +8,15 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from msgspec.json import encode
-from msgspec.structs import replace
 
-from django_batch.core.messages import Batch, Reference, Subrequest
-from django_batch.core.paths import is_plain, local_path
+from django_batch.core.messages import Batch, Subrequest
+from django_batch.core.paths import local_path
 from django_batch.dialects.base import Dialect, Envelope, Writer
-from django_batch.dialects.change_sets import ChangeSetsWriter, Place, places
-from django_batch.dialects.http import MessageReader, Pairs
+from django_batch.dialects.change_sets import ChangeSetsWriter, places
+from django_batch.dialects.http import MessageReader
 from django_batch.dialects.mime import MULTIPART, boundary_of, cut
+from django_batch.dialects.odata_parts import PartReader
 from django_batch.dialects.odata_protocol import continues_on_error, error_body, odata_version
-from django_batch.dialects.odata_references import may_be_in, references
 from django_batch.dialects.odata_urls import ServiceRoot
 from django_batch.dialects.parts import Layout, PartsWriter
 from django_batch.errors import BatchError, Malformed
@@ -80,8 +79,8 @@ class GoogleMultipart(Dialect):
         for position, part in enumerate(parts):
             name = str(position)
             try:
-                content_id, method, url, headers, content = reader.read(part)
-                path = url if is_plain(url) else _path(url, base=envelope.url)
+                content_id, method, url, is_path, headers, content = reader.read(part)
+                path = url if is_path else _path(url, base=envelope.url)
             except Malformed as error:
                 faults.append(Malformed(error.detail, pointer=f"/{name}"))
                 continue
@@ -103,8 +102,7 @@ class GoogleMultipart(Dialect):
 
 def _response_id(content_id: str, prefix: str) -> str:
     """That of the answer, in brackets if that of the request is."""
-    bracket = "<" if content_id.startswith("<") else ""
-    return f"{bracket}{prefix}{content_id[len(bracket) :]}"
+    return f"<{prefix}{content_id[1:]}" if content_id[0] == "<" else prefix + content_id
 
 
 def _path(url: str, *, base: str) -> str:
@@ -165,22 +163,14 @@ class ODataMultipart(Dialect):
         found = places(envelope.body, boundary_of(envelope.content_type), faults, limit=envelope.max_requests)
         if not found and not faults:
             faults.append(no_parts())
-        reader = MessageReader(envelope.body, base=envelope.url)
-        known: dict[str, str] = {}  # Content-ID -> the id of the last request before that has it
-        content_ids: dict[str, str] = {}
+        reader = PartReader(envelope.body, self._root, base=envelope.url, flat=self._flat)
         subrequests = []
         for place in found:
-            name = place[0]
             try:
-                subrequest, content_id = self._read(reader, place, known, base=envelope.url)
+                subrequests.append(reader.read(place))
             except Malformed as error:
-                faults.append(Malformed(error.detail, pointer=f"/{name}"))
-                continue
-            subrequests.append(subrequest)
-            if content_id:
-                known[content_id] = name
-                content_ids[name] = content_id
-        layout = self._layout(envelope, content_ids)
+                faults.append(Malformed(error.detail, pointer=f"/{place[0]}"))
+        layout = self._layout(envelope, reader.content_ids)
         return Batch(
             tuple(subrequests),
             continue_on_error=continues_on_error(envelope.headers, default=self._flat or layout.status == _BEFORE_4),
@@ -198,29 +188,6 @@ class ODataMultipart(Dialect):
         """The refusal of a whole batch."""
         return error_body(error)
 
-    def _read(
-        self, reader: MessageReader, place: Place, known: Mapping[str, str], *, base: str
-    ) -> tuple[Subrequest, str]:
-        """The sub-request at `place`, and its Content-ID."""
-        name, change_set, part = place
-        content_id, method, url, headers, content = reader.read(part)
-        path = self._root.resolve(url, base=base)
-        own_headers = headers.with_body if content else headers.without_body
-        may_refer = path[0] != "/" or (known and (headers.may_refer or (content and may_be_in(content))))
-        found = _references(path, own_headers, content, known) if may_refer else ()
-        subrequest = Subrequest(
-            name,
-            _carried(method, headers.by_name) if method == "MERGE" or "x-http-method" in headers.by_name else method,
-            path,
-            own_headers,
-            content,
-            tuple(dict.fromkeys(reference.id for reference in found)) if found else (),
-            None if self._flat else change_set,
-            f"/{name}",
-            found,
-        )
-        return subrequest, content_id
-
     def _layout(self, envelope: Envelope, content_ids: Mapping[str, str]) -> Layout:
         status = self._status or default_status(envelope)
         if status == _BEFORE_4:
@@ -229,20 +196,3 @@ class ODataMultipart(Dialect):
             # One of Azure's clients sees no failure outside of such a message.
             return Layout(content_ids, status, headers, nests_failures=is_azure(envelope))
         return Layout(content_ids, status, {"OData-Version": odata_version(envelope.headers, default="4.0")})
-
-
-def _carried(method: str, headers: Mapping[str, str]) -> str:
-    """What a POST stands for that carries another method, and MERGE, the name of PATCH before version 4."""
-    carried = headers.get("x-http-method", method).upper() if method == "POST" else method
-    return "PATCH" if carried == "MERGE" else carried
-
-
-def _references(path: str, headers: Pairs, body: bytes | memoryview, known: Mapping[str, str]) -> tuple[Reference, ...]:
-    """The references to requests that are `known` by their Content-IDs. Raises `Malformed` for one to any other.
-
-    Only to URLs and ETags: every request can refer to those before it, and no text of an end user should.
-    """
-    found = references(path, headers, body, known, values=False, pointer="")
-    if unknown := [reference.text for reference in found if reference.id not in known]:
-        raise Malformed(f"{unknown[0]!r} refers to no Content-ID of a part before this one.")
-    return tuple(replace(reference, id=known[reference.id]) for reference in found)

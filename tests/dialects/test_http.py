@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import combinations, product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from django_batch.core.paths import local_path
 from django_batch.dialects.http import MessageReader, answer_head
 from django_batch.errors import Malformed
 from tests.parts import answer, message, part
@@ -150,9 +153,26 @@ HEADS = [
 ]
 
 
-def read(content: bytes) -> tuple[str, str, str, tuple[tuple[str, str], ...], bytes]:
-    reader = MessageReader(b"before" + content + b"behind", base=BASE)
-    content_id, method, url, headers, body = reader.read((6, 6 + len(content)))
+PIECES = (  # of a part: the first is what most have there
+    [HTTP, f"{HTTP}Content-Transfer-Encoding: binary\r\n", HTTP.lower(), "Content-Type: text/plain\r\n", ""],
+    ["Content-ID: 1\r\n", "content-id:<a+1>\n", "Content-ID: a b\n", "Content-ID: a\n\tb\n", "Content-ID: ü\n", ""],
+    ["\r\n", "\n", "\r\n\r\n", " folded\r\n\r\n", "X: y\r\n\r\n", ""],
+    ["GET ", "POST ", "get ", "M-SEARCH  "],
+    ["/", "/a/?b=c%20d", "//evil", "a", "/a#b", "/a\\b", "/a b", "/ü", "/\t", "http://testserver/", "/" + "a" * 1_001],
+    [" HTTP/1.1", " HTTP/1.0", " HTTP/1.1 ", "  HTTP/1.1", ""],
+    ["\r\n", "\n", "\r\nA: b\r\n", "\nA: b\n c\n", "\nno header\n", "\nContent-ID: 2\n", "\nContent-Length: 1\n"],
+    ["\r\n", "\n", ""],
+    ["", "{}", "\r\n", "{}\r\n"],
+)
+
+
+def read(content: bytes, before: bytes = b"before") -> tuple[str, str, str, tuple[tuple[str, str], ...], bytes]:
+    """The request in `content`, which another part stands `before`."""
+    reader = MessageReader(before + content + b"behind", base=BASE)
+    with suppress(Malformed):
+        reader.read((0, len(before)))
+    content_id, method, url, is_path, headers, body = reader.read((len(before), len(before + content)))
+    assert not is_path or local_path(url, base=BASE) == url
     return content_id, method, url, headers.with_body if body else headers.without_body, bytes(body)
 
 
@@ -209,6 +229,29 @@ def test_law_body_is_read_as_it_was_written(body, method):
 def test_law_whatever_a_part_holds_is_read_or_refused(content):
     with suppress(Malformed):
         read(content)
+
+
+def parts_with_two_odd_pieces() -> Iterator[tuple[str, ...]]:
+    for one, other in combinations(range(len(PIECES)), 2):
+        for odd in product(PIECES[one], PIECES[other]):
+            pieces = [first for first, *_ in PIECES]
+            pieces[one], pieces[other] = odd
+            yield tuple(pieces)
+
+
+@pytest.mark.parametrize("before", PIECES[0])
+def test_law_part_is_read_alike_whatever_is_before(before):
+    for pieces in parts_with_two_odd_pieces():
+        content = "".join(pieces).encode()
+        alone = outcome(b"\r\n\r\n" + content, before=b"")
+        assert outcome(content, before=f"{before}\r\nGET / HTTP/1.1\r\n\r\n".encode()) == alone
+
+
+def outcome(content: bytes, before: bytes) -> object:
+    try:
+        return read(content, before)
+    except Malformed as error:
+        return error.detail.partition("but b")[0]
 
 
 @pytest.mark.parametrize(("status", "headers", "length", "head"), HEADS)
