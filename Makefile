@@ -18,7 +18,7 @@ demo: .venv/installed
 
 test: .venv/installed
 	@.venv/bin/coverage run -m pytest
-	@.venv/bin/coverage report --fail-under=0 # how much it has to be, tox says of all environments together
+	@.venv/bin/coverage report --fail-under=0 # without database servers it is less than it has to be
 
 # Every candidate is tried, not only found: a shim or an old python3 may stand first on the path.
 .venv/installed: setup.cfg pyproject.toml

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.django_db(transaction=True, databases="__all__"), pyte
 
 
 @pytest.fixture(autouse=True)
-def _bank(bookshop):
+def _bank(bookshop_in_files):
     with open_bank("default", "archive"):
         yield
 
