@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections import defaultdict
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ from django_batch.dialects.bodies import from_base64url, from_json, is_json_text
 from django_batch.dialects.json import read
 from django_batch.dialects.json_items import content_type_of, read_struct
 from django_batch.dialects.odata_conditions import compile_condition
-from django_batch.dialects.odata_references import references
+from django_batch.dialects.odata_references import may_refer, references
 from django_batch.dialects.odata_urls import ServiceRoot
 from django_batch.errors import Malformed
 
@@ -41,6 +42,7 @@ class Item(Struct, forbid_unknown_fields=True):
 _item = Decoder(Item)
 _string = Decoder(str)
 _JSON = "application/json"
+_NULL, _QUOTE = b'n"'
 
 
 @dataclass
@@ -53,7 +55,7 @@ class ItemReader:
     root: ServiceRoot
     base: str
     values: bool
-    _members: dict[str, list[str]] = field(default_factory=dict)  # group -> the ids in it so far
+    _members: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # group -> the ids in it so far
 
     def read(self, raw: Raw, position: int, pointer: str) -> Subrequest:
         """The sub-request of one item. Raises `Malformed`."""
@@ -63,10 +65,12 @@ class ItemReader:
         path = self._path(item.url, pointer)
         subrequest = Subrequest(item.id, method, path, headers, body, (), item.atomicityGroup, pointer)
         if item.atomicityGroup is not None:
-            self._members.setdefault(item.atomicityGroup, []).append(item.id)
+            self._members[item.atomicityGroup].append(item.id)
         if item.dependsOn or item.depends_on or item.condition is not None:
             return self._tied(subrequest, item)
-        found = references(subrequest.path, headers, body, (), values=False, pointer=pointer)
+        if not may_refer(path, headers):
+            return subrequest
+        found = references(path, headers, body, (), values=False, pointer=pointer)
         return replace(subrequest, references=found) if found else subrequest
 
     def _tied(self, subrequest: Subrequest, item: Item) -> Subrequest:
@@ -99,21 +103,23 @@ def misplaced(subrequests: Sequence[Subrequest]) -> Iterator[Malformed]:
     """A fault for each of `subrequests` that stands before one that it depends on, or apart from its group."""
     if not any(each.depends_on or each.atomicity_group is not None for each in subrequests):
         return
-    names = {name for each in subrequests for name in (each.id, each.atomicity_group)}
+    names = {each.id for each in subrequests} | {each.atomicity_group for each in subrequests}
     before: set[str | None] = set()
     group = None
     for each in subrequests:
-        if later := [name for name in each.depends_on if name in names and name not in before and name != each.id]:
+        if each.depends_on and (
+            later := [name for name in each.depends_on if name in names and name not in before and name != each.id]
+        ):
             quoted = ", ".join(map(repr, later))
             detail = f"{each.id!r} depends on what comes behind it: {quoted}. Put it there too."
             yield Malformed(detail, pointer=f"{each.pointer}/dependsOn")
-        if each.atomicity_group not in (None, group) and each.atomicity_group in before:
-            detail = (
-                f"Members of the group {each.atomicity_group!r} are not adjacent. Put {each.id!r} beside the others."
-            )
-            yield Malformed(detail, pointer=f"{each.pointer}/atomicityGroup")
-        group = each.atomicity_group
-        before |= {each.id, group}
+        if each.atomicity_group != group:
+            group = each.atomicity_group
+            if group is not None and group in before:
+                detail = f"Members of the group {group!r} are not adjacent. Put {each.id!r} beside the others."
+                yield Malformed(detail, pointer=f"{each.pointer}/atomicityGroup")
+            before.add(group)
+        before.add(each.id)
 
 
 def _names(names: list[str] | str | None) -> list[str]:
@@ -131,15 +137,18 @@ def _content(item: Item, pointer: str) -> tuple[Headers, bytes | memoryview]:
     """The headers and the bytes of an item. What has a body and names no type is JSON."""
     headers = item.headers or {}
     content_type = content_type_of(headers, pointer=pointer) if headers else None
-    first = b"" if item.body is UNSET else bytes(memoryview(item.body)[:1])  # of a JSON text, which tells its type
-    if item.body is UNSET or first == b"n":
-        return tuple(headers.items()), b""
-    if content_type is not None:
-        return tuple(headers.items()), _body(item.body, content_type, pointer=f"{pointer}/body")
+    pairs = tuple(headers.items())
+    if item.body is UNSET:
+        return pairs, b""
     body: bytes | memoryview = memoryview(item.body)
-    if first == b'"':
+    first = body[0]  # of a JSON text, which tells its type
+    if first == _NULL:
+        return pairs, b""
+    if content_type is not None:
+        return pairs, _body(item.body, content_type, pointer=f"{pointer}/body")
+    if first == _QUOTE:
         body = _encoded(item.body, b"{", pointer) or _body(item.body, _JSON, pointer=f"{pointer}/body")
-    return (*headers.items(), ("Content-Type", _JSON)), body
+    return (*pairs, ("Content-Type", _JSON)), body
 
 
 def _body(raw: Raw, content_type: str, *, pointer: str) -> bytes | memoryview:

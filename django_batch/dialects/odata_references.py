@@ -53,6 +53,14 @@ def references(
     return tuple(found)
 
 
+def may_refer(path: str, headers: Iterable[tuple[str, str]]) -> bool:
+    """Whether an item that depends on nothing can have any, by its path or a value that begins with a dollar.
+
+    Asked first, as few have: a tenth of reading an item.
+    """
+    return path[0] != "/" or any(value[:1] == "$" for _, value in headers)
+
+
 def _is_json_in_utf_8(headers: Iterable[tuple[str, str]]) -> bool:
     content_type = next((value for name, value in headers if name.lower() == "content-type"), "")
     return is_json(content_type) and charset_of(content_type) in (None, "utf-8")
