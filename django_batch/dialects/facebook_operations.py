@@ -30,7 +30,7 @@ from django_batch.errors import BatchError, Malformed, UnknownDependency
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 _TOKEN_IN_QUERY, _TOKEN_IN_FORM = re.compile(r"[?&]access_token="), re.compile(rb"(^|&)access_token=")
 _MAX_HEADERS = 100  # of one operation, as of one request on most servers
-Content = tuple[str, bytes, tuple[Reference, ...]]  # content type, body, and its references
+Content = tuple[tuple[tuple[str, str], ...], bytes, tuple[Reference, ...]]  # headers, body, and its references
 
 
 class _Header(Struct):
@@ -80,21 +80,18 @@ class OperationReader:
         """The sub-request of an operation, which depends on names until it is `tied`. Raises `Malformed`."""
         id_ = str(position)
         operation = self._operation(raw, id_, pointer)
-        headers, named = _headers(operation, pointer) if operation.headers else ({}, "")
         files = _files(operation) if operation.attached_files or operation.attachedFiles else {}
-        content_type, body, references = _content(operation, named, pointer, has_files=bool(files))
-        if content_type and not named:
-            headers["Content-Type"] = content_type
+        headers, body, in_content = _content(operation, pointer, has_files=bool(files))
         token = operation.access_token or self._access_token
         if token and _has_token(operation.relative_url, body):
             token = ""
         path, in_path = self._urls.read(operation.relative_url, token, pointer)
-        references = in_path + references
+        references = in_path + in_content
         return Subrequest(  # by position, as it takes half as long
             id_,
             operation.method.upper() if operation.method.isascii() else operation.method,
             path,
-            tuple(headers.items()) if headers else (),
+            headers,
             body,
             _depends_on(operation, references) if operation.depends_on or references else (),
             None,
@@ -182,21 +179,22 @@ def _files(operation: _Operation) -> Mapping[str, str | list[str]]:
     return {name.strip(): name.strip() for name in parts if name.strip()}
 
 
-def _content(operation: _Operation, named: str, pointer: str, *, has_files: bool) -> Content:
+def _content(operation: _Operation, pointer: str, *, has_files: bool) -> Content:
     """What an operation sends. A string is a form, unless its headers or its text say that it is JSON."""
-    if operation.body is UNSET:
-        return "", b"", ()
-    text, is_object = _text(operation.body, f"{pointer}/body")
+    headers, named = _headers(operation, pointer) if operation.headers else ({}, "")
+    text, is_object = ("", False) if operation.body is UNSET else _text(operation.body, f"{pointer}/body")
     if not text:
-        return "", b"", ()
+        return tuple(headers.items()), b"", ()
     content_type = named or (JSON if is_object else FORM)
     if has_files:
         content_type = FORM
         text = _form_of(text, pointer=f"{pointer}/body") if is_object else text
+    if not named:
+        headers["Content-Type"] = content_type
     if not may_refer(text):
-        return content_type, text.encode(), ()
+        return tuple(headers.items()), text.encode(), ()
     try:
-        return content_type, *in_body(_pieces(text, content_type))
+        return tuple(headers.items()), *in_body(_pieces(text, content_type))
     except ValueError as error:
         raise Malformed(f"Here {error}.", pointer=f"{pointer}/body") from None
 

