@@ -36,11 +36,13 @@ _BEFORE_BODY = re.compile(
     re.VERBOSE,
 )
 # The same of most parts, behind the headers that most have alike: a third of the cost of looking closely. What is read
-# needs no second look: a Content-ID without blanks, and a URL that is a path.
+# needs no second look, nor does a URL that is found to be a path.
 _USUAL = re.compile(
     rb"""
-    (?: (?i:content-id) : [ ]?+ ([!-~]++) \r?+\n )?+ \r?+\n
-    ([A-Z]++) [ ] (/(?!/) [!"$-\[\]-~]{,1000}+) [ ] HTTP/1\.1 \r?+
+    (?: (?i:content-id) : [ ]?+ ([!-~]++ (?: [ ] [!-~]++ )*+) \r?+\n )?+ \r?+\n
+    ([A-Z]++) [ ]
+    (?: (/ (?!/) [!"$-\[\]-~]{,1000}+) (?= [ \r\n] ) | ((?!HTTP/) [!-~]++) )       # a path, or another URL
+    (?: [ ] HTTP/1\.1 )?+ \r?+
     ( (?: \n [^\r\n] [^\n]*+ )*+ ) \n\r?+\n
     """,
     re.VERBOSE,
@@ -93,10 +95,11 @@ class MessageReader:
         found = _USUAL.match(self._body, start + len(self._start), furthest) if begins_as_last else None
         if not found:
             return self._closely(start, end, furthest)
-        known_as, method, url, lines = found.groups()
+        known_as, method, path, url, lines = found.groups()
         headers = self._headers.get(lines) or self._read_headers(lines)
         content_id = known_as.decode() if known_as else headers.content_id
-        return content_id, method.decode(), url.decode(), True, headers, self._content(found.end(), end, headers)
+        content = self._content(found.end(), end, headers)
+        return content_id, method.decode(), (path or url).decode(), path is not None, headers, content
 
     def _closely(self, start: int, end: int, furthest: int) -> Message:
         """The same of any part."""

@@ -155,10 +155,10 @@ HEADS = [
 
 PIECES = (  # of a part: the first is what most have there
     [HTTP, f"{HTTP}Content-Transfer-Encoding: binary\r\n", HTTP.lower(), "Content-Type: text/plain\r\n", ""],
-    ["Content-ID: 1\r\n", "content-id:<a+1>\n", "Content-ID: a b\n", "Content-ID: a\n\tb\n", "Content-ID: ü\n", ""],
+    ["Content-ID: 1\r\n", "content-id:<a + 1>\n", "Content-ID: a  b\n", "Content-ID: a\n\tb\n", "Content-ID: ü\n", ""],
     ["\r\n", "\n", "\r\n\r\n", " folded\r\n\r\n", "X: y\r\n\r\n", ""],
     ["GET ", "POST ", "get ", "M-SEARCH  "],
-    ["/", "/a/?b=c%20d", "//evil", "a", "/a#b", "/a\\b", "/a b", "/ü", "/\t", "http://testserver/", "/" + "a" * 1_001],
+    ["/", "/a/?b=c%20d", "//b", "a(7)", "/a#b", "/a\\b", "/a b", "/ü", "/\t", "HTTP/", "HTTP://a", "/" + "a" * 1_001],
     [" HTTP/1.1", " HTTP/1.0", " HTTP/1.1 ", "  HTTP/1.1", ""],
     ["\r\n", "\n", "\r\nA: b\r\n", "\nA: b\n c\n", "\nno header\n", "\nContent-ID: 2\n", "\nContent-Length: 1\n"],
     ["\r\n", "\n", ""],
