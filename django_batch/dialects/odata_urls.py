@@ -49,6 +49,9 @@ class ServiceRoot:
         """
         if self.path is None and is_plain(url):
             return url
+        origin = _origin_of(base)
+        if url.startswith(origin) and is_plain(path := url[len(origin) :]):  # as many clients write it
+            return path
         url = url.replace(" ", "%20")  # as in the standard's own examples of `$filter`
         return url if reference_in(url) else local_path(self._on_host(url, base), base=base)
 
@@ -61,6 +64,12 @@ class ServiceRoot:
         root = self.path or _root_of(base)
         # Only joined where it has to be: a colon, as in `Notes(at=10:30)`, would be taken for the end of a scheme.
         return urljoin(urljoin(base, root), url) if url.startswith(".") else root + url
+
+
+@lru_cache(maxsize=16)
+def _origin_of(base: str) -> str:
+    parts = urlsplit(base)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 @lru_cache(maxsize=16)
