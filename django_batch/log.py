@@ -17,6 +17,8 @@ def log_retry(*, subrequests: Sequence[Subrequest], attempt: int, error: Excepti
 
 def log_batch(*, subresponses: Sequence[Subresponse], duration: float, **kwargs: object) -> None:
     """One line for the whole batch, behind those of its sub-requests."""
+    if not logger.isEnabledFor(logging.INFO):
+        return
     if logger.isEnabledFor(logging.DEBUG):
         for each in subresponses:
             method, path = _escaped(each.subrequest.method), _escaped(each.subrequest.path)

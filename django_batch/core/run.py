@@ -8,7 +8,6 @@ from __future__ import annotations
 from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from operator import neg
 
 from django_batch.core.flow import TIME_OVER, Answers, not_run
 from django_batch.core.messages import Subrequest, Subresponse
@@ -28,13 +27,17 @@ class Run:
         self.stopped = ""  # why, once nothing more may start
         self._over = over
         self._answers: dict[str, Sequence[Subresponse]] = {}
-        self._references = Counter(id_ for each in plan.batch.subrequests if each.references for id_ in _referred(each))
-        self._waiting = {step.position: len(step.after) for step in plan.steps if step.after}
-        self._dependents: dict[int, list[int]] = {}
-        for step in plan.steps:
+        self._continues = plan.batch.continue_on_error
+        self._references = Counter[str]()  # to what is kept of a streamed batch
+        if streamed:
+            self._references.update(id_ for each in plan.batch.subrequests for id_ in _referred(each))
+        self._ready = [step for step in reversed(plan.steps) if not step.after]  # the last is the next
+        waiting = [step for step in plan.steps if step.after]
+        self._waiting = {step.position: len(step.after) for step in waiting}
+        self._dependents: dict[int, list[Step]] = {}
+        for step in waiting:
             for position in step.after:
-                self._dependents.setdefault(position, []).append(step.position)
-        self._ready = [step.position for step in reversed(plan.steps) if not step.after]  # the last is the next
+                self._dependents.setdefault(position, []).append(step)
 
     @property
     def answers(self) -> Answers:
@@ -51,12 +54,12 @@ class Run:
             self.stop(TIME_OVER)
         steps: list[Step] = []
         while self._ready and len(steps) < limit and not self.stopped:
-            steps.append(self.plan.steps[self._ready.pop()])
+            steps.append(self._ready.pop())
         return steps
 
     def finish(self, step: Step, subresponses: Sequence[Subresponse]) -> None:
         """Take the answers of `step`, which may let others start, or stop the run."""
-        if not self.plan.batch.continue_on_error and any(subresponse.failed for subresponse in subresponses):
+        if not self._continues and any(subresponse.failed for subresponse in subresponses):
             self.stop("the batch stopped at the first failure")
         for subresponse in subresponses:
             kept = self._kept(subresponse) if self.streamed else subresponse
@@ -65,15 +68,16 @@ class Run:
             self._answers[group] = [*map(_outcome, subresponses)] if self.streamed else subresponses
         if self.streamed and self._references:
             self._forget(step.subrequests)
-        for position in self._dependents.get(step.position, ()):
-            self._waiting[position] -= 1
-            if not self._waiting[position]:
-                insort(self._ready, position, key=neg)
+        for dependent in self._dependents.get(step.position, ()):
+            self._waiting[dependent.position] -= 1
+            if not self._waiting[dependent.position]:
+                insort(self._ready, dependent, key=_from_behind)
 
     def subresponses(self) -> list[Subresponse]:
         """One answer for each sub-request, in request order; what was not run says so."""
+        answers = self._answers
         return [
-            self._answers[subrequest.id][0] if subrequest.id in self._answers else not_run(subrequest, self.stopped)
+            answers[subrequest.id][0] if subrequest.id in answers else not_run(subrequest, self.stopped)
             for subrequest in self.plan.batch.subrequests
         ]
 
@@ -95,6 +99,10 @@ class Run:
             self._references[id_] -= 1
             if not self._references[id_]:
                 self._answers[id_] = (_outcome(self._answers[id_][0]),)
+
+
+def _from_behind(step: Step) -> int:
+    return -step.position
 
 
 def _referred(subrequest: Subrequest) -> set[str]:

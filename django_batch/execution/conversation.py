@@ -112,7 +112,7 @@ class Conversation:
     def perform(self, effect: Effect) -> Subresponse:
         """Answer a sub-request that is in no group, whose flow has no verdict."""
         assert isinstance(effect, Subrequest)
-        return self.answer(effect, copy_context())
+        return copy_context().run(self._answer, effect)
 
     def branch(self) -> Conversation:
         """A conversation that goes on from here, of which this one learns nothing until it is merged."""

@@ -29,12 +29,13 @@ class Exchange:
         self._steps = steps
         self._sender = sender
         self._start = 0.0
+        self._subresponses: list[Subresponse] = []  # once it has ended
 
     def answers(self, executor: Executor, *, max_workers: int) -> list[Subresponse]:
         """One answer for each sub-request, in request order, when all are there."""
         for _ in self.finished(executor, max_workers=max_workers):
             pass
-        return self.run.subresponses()
+        return self._subresponses
 
     def finished(self, executor: Executor, *, max_workers: int) -> Finished:
         """The answers of each step as it is finished, and at last of what was not run, if the run is streamed.
@@ -61,7 +62,7 @@ class Exchange:
         async with aclosing(self.afinished(executor, max_workers=max_workers)) as finished:
             async for _ in finished:
                 pass
-        return self.run.subresponses()
+        return self._subresponses
 
     async def afinished(self, executor: AsyncExecutor, *, max_workers: int) -> AsyncFinished:
         """As `finished`. A dry run is one transaction, on one thread."""
@@ -110,10 +111,11 @@ class Exchange:
 
     def _end(self) -> None:
         self.run.stop("the batch was broken off")
+        self._subresponses = self.run.subresponses()
         batch_finished.send_robust(
             self._sender,
             request=self._request,
             batch=self.batch,
-            subresponses=self.run.subresponses(),
+            subresponses=tuple(self._subresponses),
             duration=perf_counter() - self._start,
         )

@@ -16,7 +16,7 @@ from django.db import Error, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from msgspec import structs
 
-from django_batch.core.flow import Answers, Effect, Flow, adrive, drive, flow
+from django_batch.core.flow import Answers, Effect, Flow, adrive, answer, drive, flow
 from django_batch.core.messages import Subrequest, Subresponse
 from django_batch.core.plan import Step
 from django_batch.core.references import fill
@@ -46,17 +46,24 @@ class Steps:
     retried: Callable[..., object]
     max_size: int
     deadline: Deadline = field(default_factory=Deadline)
-    _home: Sequence[BaseDatabaseWrapper] = field(default_factory=lambda: connections.all())  # of this thread
-    _kept: dict[int, Sequence[BaseDatabaseWrapper]] = field(default_factory=dict)
+    # Of each thread; the first made this. Kept, as Django looks each of them up in its context: 3 % of a plain view.
+    _connections: dict[int, Sequence[BaseDatabaseWrapper]] = field(
+        default_factory=lambda: {get_ident(): connections.all()}
+    )
 
     def perform(self, step: Step) -> Sequence[Subresponse]:
         """The subresponses of `step`."""
-        connections = self._connections()
-        self.conversation.credentials.begin_step(step.position)
+        connections = self._connections.get(get_ident()) or self._listen()
+        conversation = self.conversation
+        conversation.credentials.begin_step(step.position)
         try:
-            return self._group(step) if step.atomic else drive(self._flow(step), self.conversation.perform)
+            if step.atomic:
+                return self._group(step)
+            if step.after or step.subrequests[0].condition:
+                return drive(self._flow(step), conversation.perform)
+            return answer(step.subrequests[0], conversation.perform)
         finally:
-            self.conversation.credentials.end_step(step.position)
+            conversation.credentials.end_step(step.position)
             _mend(connections)
 
     def is_async(self, step: Step) -> bool:
@@ -75,8 +82,9 @@ class Steps:
             return await adrive(self._flow(step), self._answer)
         finally:
             self.conversation.credentials.end_step(step.position)
-            if any(map(_is_broken, self._home)):
-                await sync_to_async(lambda: _mend(self._connections()))()
+            home = next(iter(self._connections.values()))
+            if any(map(_is_broken, home)):
+                await sync_to_async(lambda: _mend(self._connections.get(get_ident()) or self._listen()))()
 
     async def _answer(self, effect: Effect) -> Subresponse:
         assert isinstance(effect, Subrequest)
@@ -104,32 +112,32 @@ class Steps:
             if group.conflict is None or retry == self.retries or self.deadline.over():
                 return subresponses
             retry += 1
-            _mend(self._connections())
+            _mend(self._connections[get_ident()])
             self.retried(subrequests=step.subrequests, attempt=retry, error=group.conflict)
             sleep(uniform(0, longest))
             longest *= 2
 
-    def _connections(self) -> Sequence[BaseDatabaseWrapper]:
-        """Those of this thread, whose statements the credentials hear from now on.
-
-        Kept, as Django looks each of them up in its context: 3 % of a plain view.
-        """
-        thread = get_ident()
-        if thread not in self._kept:
-            self._kept[thread] = connections.all()
-            for connection in self._kept[thread]:
-                # In front, where it surrounds all others: those are taken off from behind.
-                connection.execute_wrappers.insert(0, self.conversation.credentials)
-        return self._kept[thread]
-
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Until the end of this block the credentials hear what is said on every thread on which a step was begun."""
+        for connection in chain.from_iterable(self._connections.values()):
+            self._listen_to(connection)
         try:
             yield
         finally:
-            for connection in chain.from_iterable(self._kept.values()):
+            for connection in chain.from_iterable(self._connections.values()):
                 connection.execute_wrappers.remove(self.conversation.credentials)
+
+    def _listen(self) -> Sequence[BaseDatabaseWrapper]:
+        """The connections of this thread, to which the credentials listen from now on."""
+        self._connections[get_ident()] = found = connections.all()
+        for connection in found:
+            self._listen_to(connection)
+        return found
+
+    def _listen_to(self, connection: BaseDatabaseWrapper) -> None:
+        # In front, where it surrounds all others: those are taken off from behind.
+        connection.execute_wrappers.insert(0, self.conversation.credentials)
 
     def _flow(self, step: Step) -> Flow:
         return flow(step, self.answers, max_size=self.max_size, over=self.deadline.over)
