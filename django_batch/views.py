@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.functional import cached_property
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -72,7 +73,7 @@ class BatchView(APIView):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer a batch. Every refusal of it is raised as a `BatchError`."""
         self._timing = ServerTiming()
-        dialect = self.get_dialect()
+        dialect = self._dialect
         batch = dialect.parse(self.get_envelope(request))
         writer = dialect.writer(batch)
         exchange = self.get_exchange(request._request, batch, streamed=writer.streamed)
@@ -140,6 +141,10 @@ class BatchView(APIView):
         """The wire format of this URL: of several, the one that reads the Content-Type of the request."""
         return choose(conf.instances(self.dialect), self.request._request.META.get("CONTENT_TYPE", ""))
 
+    @cached_property
+    def _dialect(self) -> Dialect:
+        return self.get_dialect()
+
     def get_executor(self) -> Executor:
         """What drives the run."""
         executor: Executor = conf.instances(self.executor)[0]
@@ -147,7 +152,7 @@ class BatchView(APIView):
 
     def get_envelope(self, request: Request) -> Envelope:
         """What the dialect reads. Raises `TooLarge` past `max_size`, if possible before anything is read."""
-        dialect = self.get_dialect()
+        dialect = self._dialect
         limits = (self.max_requests, dialect.max_requests)
         return read_envelope(
             request,
@@ -172,7 +177,7 @@ class BatchView(APIView):
         """The refusal of a whole batch, in the form of its dialect; DRF's own exceptions stay as they are."""
         if not isinstance(exc, BatchError):
             return super().handle_exception(exc)
-        dialect = self.get_dialect()
+        dialect = self._dialect
         response = HttpResponse(dialect.write_error(exc), status=exc.status, content_type=dialect.error_content_type)
         response.refusal = exc  # type: ignore[attr-defined]  # for the batch that this one is in, if it is
         return response

@@ -28,9 +28,9 @@ class Run:
         self._over = over
         self._answers: dict[str, Sequence[Subresponse]] = {}
         self._continues = plan.batch.continue_on_error
-        self._references = Counter[str]()  # to what is kept of a streamed batch
+        self._references: dict[str, int] = {}  # id -> how many still refer to it, of a streamed batch
         if streamed:
-            self._references.update(id_ for each in plan.batch.subrequests for id_ in _referred(each))
+            self._references = Counter(id_ for each in plan.batch.subrequests for id_ in _referred(each))
         self._ready = [step for step in reversed(plan.steps) if not step.after]  # the last is the next
         waiting = [step for step in plan.steps if step.after]
         self._waiting = {step.position: len(step.after) for step in waiting}
@@ -91,7 +91,7 @@ class Run:
 
     def _kept(self, subresponse: Subresponse) -> Subresponse:
         """`subresponse`, with as much of it as may still be asked for."""
-        return subresponse if self._references[subresponse.subrequest.id] else _outcome(subresponse)
+        return subresponse if self._references.get(subresponse.subrequest.id) else _outcome(subresponse)
 
     def _forget(self, subrequests: Iterable[Subrequest]) -> None:
         """Keep no more than the outcome of what only `subrequests`, which have now been answered, referred to."""

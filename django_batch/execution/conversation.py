@@ -10,6 +10,7 @@ from collections.abc import Collection
 from contextvars import Context, copy_context
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from http.cookies import Morsel
 from threading import RLock
 from time import perf_counter
@@ -70,7 +71,6 @@ class Conversation:
         self._headers = Headers()
         self._last_told: tuple[str, Pairs] = "", ()
         self._cookies = Cookies(parent.META.get("HTTP_COOKIE", ""), self._url)
-        self._csrf_token = CSRFToken(parent)
         self._room = _Room(max_response_size)
         self._size = 0  # bytes of the bodies so far
         self._modified_sessions: list[SessionBase] = []
@@ -78,6 +78,10 @@ class Conversation:
         caches.all()  # one that is first used in a copy of the context would be made anew in each
         save_secret(parent, self._cookies)
         save_session(parent, self._cookies)
+
+    @cached_property
+    def _csrf_token(self) -> CSRFToken:
+        return CSRFToken(self._parent)
 
     def answer(self, subrequest: Subrequest, context: Context) -> Subresponse:
         """The site's answer, made in `context`, a copy, so that no language or time zone stays behind.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from copy import copy
 from email.message import Message
+from functools import cached_property
 from http.client import HTTPResponse
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from http.cookies import Morsel, SimpleCookie
@@ -28,10 +29,20 @@ class Cookies:
         self.sent = sent
         self.as_sent = True  # nothing was told since
         self._url = url
-        self._policy = DefaultCookiePolicy()
-        self._wide = CookieJar(self._policy)  # what belongs to the batch's URL too, as all that was sent does
-        self._narrow = CookieJar(self._policy)
         self._replaced: frozenset[str] = frozenset()  # names of cookies that were sent, and have another value now
+
+    @cached_property
+    def _policy(self) -> DefaultCookiePolicy:
+        return DefaultCookiePolicy()
+
+    @cached_property
+    def _wide(self) -> CookieJar:
+        """What belongs to the batch's URL too, as all that was sent does."""
+        return CookieJar(self._policy)
+
+    @cached_property
+    def _narrow(self) -> CookieJar:
+        return CookieJar(self._policy)
 
     def header(self, path: str) -> str:
         """The Cookie header of a request to `path`: as it was sent, unless something was told that changes it."""

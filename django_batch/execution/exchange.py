@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import AsyncExitStack, ExitStack, aclosing, closing
+from contextlib import AsyncExitStack, aclosing, closing, nullcontext
 from time import perf_counter
 
 from asgiref.sync import sync_to_async
@@ -44,11 +44,12 @@ class Exchange:
         """
         self._begin()
         try:
-            with ExitStack() as stack:
-                steps = self._steps
-                stack.enter_context(steps.listening())
-                perform = stack.enter_context(dry_run(steps)) if self.batch.dry_run else steps.perform
-                finished = stack.enter_context(closing(executor.execute(self.run, perform, max_workers=max_workers)))
+            steps = self._steps
+            with (
+                steps.listening(),
+                dry_run(steps) if self.batch.dry_run else nullcontext(steps.perform) as perform,
+                closing(executor.execute(self.run, perform, max_workers=max_workers)) as finished,
+            ):
                 for subresponses in finished:
                     if subrequest_finished.receivers:
                         self._report(subresponses)

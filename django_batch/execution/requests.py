@@ -20,7 +20,6 @@ from django.core.exceptions import BadRequest
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import LimitedStream, WSGIRequest
 from django.http import HttpHeaders, HttpRequest
-from django.test import RequestFactory
 from django.test.client import FakePayload
 from msgspec.structs import replace
 
@@ -52,7 +51,7 @@ _MAX_TEMPLATES = 64  # kept per batch
 Pairs = tuple[tuple[str, str], ...]  # names and values
 
 
-class SubrequestFactory(RequestFactory):
+class SubrequestFactory:
     """Builds the sub-requests of one batch, which share `credentials`. `parent` is the request that carries it.
 
     Where it is `lenient`, a header that may not be set is left out, and refuses nothing.
@@ -67,22 +66,18 @@ class SubrequestFactory(RequestFactory):
         credentials: Credentials,
         lenient: bool = False,
     ) -> None:
-        super().__init__()
-        self.defaults: dict[str, Any] = _inherited(parent)
+        self._inherited = _inherited(parent)
         self._methods = tuple(methods)
         self._lenient = lenient
         self._settable = _settable(tuple(allowed_headers), (settings.SECURE_PROXY_SSL_HEADER or ("",))[0])
         self._authorization = parent.META.get("HTTP_AUTHORIZATION")
-        self._script_prefix = self.defaults["SCRIPT_NAME"].rstrip("/")
+        self._script_prefix = self._inherited["SCRIPT_NAME"].rstrip("/")
         self._templates: dict[object, WSGIRequest] = {}
         self._given = {**marks_of_tests(parent), "credentials": credentials}
         self._lean, self._sharing = UNDER_WSGI
         if isinstance(parent, ASGIRequest):
             self._given["parent_scope"] = parent.scope
             self._lean, self._sharing = UNDER_ASGI
-
-    def _base_environ(self, **request: object) -> dict[str, object]:
-        return {**self.defaults, **request}  # and none of the values that the test client invents
 
     def build(self, subrequest: Subrequest, *, cookies: Pairs) -> WSGIRequest:
         """The request that `subrequest` is. Raises a `BatchError` if it may not be sent.
@@ -111,8 +106,8 @@ class SubrequestFactory(RequestFactory):
         """A request with all that sub-requests of the same headers have in common, made by Django itself."""
         if len(self._templates) >= _MAX_TEMPLATES:
             self._templates.clear()
-        headers = dict(self._headers(subrequest))
-        template = self.request(**{"REQUEST_METHOD": "", "wsgi.input": BytesIO(), **dict(cookies), **headers})
+        environ = {**self._inherited, "REQUEST_METHOD": "", "wsgi.input": BytesIO()}
+        template = WSGIRequest({**environ, **dict(cookies), **dict(self._headers(subrequest))})
         template.__class__ = self._sharing if cookies else self._lean  # without cookies there is no session
         vars(template).update(self._given)
         del template._stream

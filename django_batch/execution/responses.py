@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import cast
 
 from asgiref.sync import async_to_sync
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 # `Set-Cookie` is set on the response of the batch: a script could read in an item what HttpOnly hides from it. The
 # others speak of one connection (RFC 9110 §7.6.1), which an item has not.
@@ -47,18 +47,16 @@ def _in_item(written: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 def body_of(request: HttpRequest, response: HttpResponseBase, limit: int) -> bytes | None:
     """The body as a client gets it, or None if it has more than `limit` bytes. Raises whatever a stream raises."""
-    if response.streaming:  # is read for nobody too, as by a server, but not without an end
-        body = _read(cast("StreamingHttpResponse", response), limit)
-    else:
-        body = cast("HttpResponse", response).content
+    # What streams is read for nobody too, as by a server, but not without an end.
+    body: bytes | None = _read(response, limit) if response.streaming else response.content  # type: ignore[attr-defined]
     if request.method == "HEAD" or response.status_code in _BODILESS:
         return b""
     return body if body is None or len(body) <= limit else None
 
 
-def _read(response: StreamingHttpResponse, limit: int) -> bytes | None:
+def _read(response: HttpResponseBase, limit: int) -> bytes | None:
     content = _Content(limit)
-    content.read_stream(response)
+    content.read_stream(cast("StreamingHttpResponse", response))
     return content.getvalue() if content.is_whole else None
 
 
