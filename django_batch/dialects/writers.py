@@ -36,18 +36,12 @@ class NativeWriter(ItemsWriter):
         return b'{"id":%b,"status":%d,"headers":%b,"body":%b%b%b%b}' % (
             encode(subrequest.id),
             subresponse.status,
-            self._headers(subresponse),
+            _problem_headers(subresponse) if subresponse.error else self._fragments.of(subresponse.headers),
             body,
             b"" if base64 is None else b',"body_base64":' + base64,
             b"" if group is None else b',"atomicity_group":' + encode(group),
             b',"duration":%.3f' % (subresponse.duration * 1000) if self._timing else b"",
         )
-
-    def _headers(self, subresponse: Subresponse) -> bytes:
-        headers = subresponse.headers
-        if subresponse.error:
-            return encode({"Content-Type": "application/problem+json", **headers})
-        return self._fragments.of(headers)
 
 
 class LinesWriter(NativeWriter):
@@ -83,6 +77,10 @@ class BareWriter(NativeWriter):
         body, base64 = _body(subresponse)
         suffix = b"" if base64 is None else b',"response_base64":' + base64
         return b'{"status":%d,"response":%b%b}' % (subresponse.status, body, suffix)
+
+
+def _problem_headers(subresponse: Subresponse) -> bytes:
+    return encode({"Content-Type": "application/problem+json", **subresponse.headers})
 
 
 def _without_break(found: re.Match[bytes]) -> bytes:

@@ -57,9 +57,6 @@ class CSRFToken:
 
     def __init__(self, parent: HttpRequest) -> None:
         self._parent = parent
-        self._field: str | None = vars(parent).get("_post", {}).get(_FIELD)
-        self._sent: str | None = self._field or parent.META.get(settings.CSRF_HEADER_NAME)
-        self._cookie = parent.COOKIES.get(settings.CSRF_COOKIE_NAME)
 
     def header(self, cookie: str) -> dict[str, str]:
         """What changes in META for a sub-request with this Cookie header: as of a page that reads the cookie again.
@@ -67,12 +64,18 @@ class CSRFToken:
         A token that was wrong stays wrong. One that was missing stays missing: whoever cannot read the cookie could not
         have sent it alone either.
         """
-        if self._sent is None:
+        if not self._field and settings.CSRF_HEADER_NAME not in self._parent.META:
             return {}
         token = parse_cookie(cookie).get(settings.CSRF_COOKIE_NAME)
-        if token is None or token == self._cookie or not self._is_valid:
+        sent = self._parent.COOKIES.get(settings.CSRF_COOKIE_NAME)
+        if token is None or token == sent or not self._is_valid:
             return {settings.CSRF_HEADER_NAME: self._field} if self._field else {}
         return {settings.CSRF_HEADER_NAME: token}
+
+    @cached_property
+    def _field(self) -> str | None:
+        field: str | None = vars(self._parent).get("_post", {}).get(_FIELD)
+        return field
 
     @cached_property
     def _is_valid(self) -> bool:

@@ -101,7 +101,7 @@ def lean(template: WSGIRequest, environ: dict[str, Any], subrequest: Subrequest)
     It knows its `subrequest`, by which a batch view knows it. Half of what Django takes: nothing is parsed again.
     """
     path_info = environ["PATH_INFO"]
-    if not path_info or "%" in path_info or not path_info.isascii():
+    if not path_info or not path_info.isascii():
         environ["PATH_INFO"] = path_info = get_path_info(environ) or "/"
     kind = type(template)
     request = kind.__new__(kind)
@@ -110,6 +110,6 @@ def lean(template: WSGIRequest, environ: dict[str, Any], subrequest: Subrequest)
     fields["method"] = environ["REQUEST_METHOD"]
     fields["path_info"] = path_info
     fields["path"] = template.path + path_info[1:]
-    fields["content_params"] = {**(template.content_params or {})}
+    fields["content_params"] = fields["content_params"].copy()
     fields["subrequest"] = subrequest
     return request
