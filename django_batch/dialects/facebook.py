@@ -157,9 +157,8 @@ class FacebookWriter(ItemsWriter):
 
     def item(self, subresponse: Subresponse) -> bytes:
         """One answer."""
-        error = subresponse.error
         is_left_out = subresponse.subrequest.omit_body and not subresponse.failed
-        if is_left_out or (error and isinstance(error, _NOT_DONE)):
+        if is_left_out or (subresponse.error and isinstance(subresponse.error, _NOT_DONE)):
             return b"null"
         is_success = 200 <= subresponse.status < 300
         text, added = self._body(subresponse, is_success)

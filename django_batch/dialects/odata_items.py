@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections import defaultdict
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
@@ -55,7 +54,7 @@ class ItemReader:
     root: ServiceRoot
     base: str
     values: bool
-    _members: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # group -> the ids in it so far
+    _members: dict[str, list[str]] = field(default_factory=dict)  # group -> the ids in it so far
 
     def read(self, raw: Raw, position: int, pointer: str) -> Subrequest:
         """The sub-request of one item. Raises `Malformed`."""
@@ -65,7 +64,7 @@ class ItemReader:
         path = self._path(item.url, pointer)
         subrequest = Subrequest(item.id, method, path, headers, body, (), item.atomicityGroup, pointer)
         if item.atomicityGroup is not None:
-            self._members[item.atomicityGroup].append(item.id)
+            self._members.setdefault(item.atomicityGroup, []).append(item.id)
         if item.dependsOn or item.depends_on or item.condition is not None:
             return self._tied(subrequest, item)
         if not may_refer(path, headers):
@@ -107,9 +106,10 @@ def misplaced(subrequests: Sequence[Subrequest]) -> Iterator[Malformed]:
     before: set[str | None] = set()
     group = None
     for each in subrequests:
-        if each.depends_on and (
-            later := [name for name in each.depends_on if name in names and name not in before and name != each.id]
-        ):
+        later = each.depends_on and [
+            name for name in each.depends_on if name in names and name not in before and name != each.id
+        ]
+        if later:
             quoted = ", ".join(map(repr, later))
             detail = f"{each.id!r} depends on what comes behind it: {quoted}. Put it there too."
             yield Malformed(detail, pointer=f"{each.pointer}/dependsOn")
