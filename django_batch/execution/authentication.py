@@ -54,7 +54,12 @@ def _shared(view: View) -> View:
         CellType(partial(_make, cell.cell_contents)) if name == "cls" else cell
         for name, cell in zip(made.__code__.co_freevars, made.__closure__ or (), strict=True)
     ]
-    return update_wrapper(FunctionType(made.__code__, made.__globals__, closure=tuple(cells)), view)
+    sharing = FunctionType(made.__code__, made.__globals__, closure=tuple(cells))
+
+    def chosen(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return (sharing if "HTTP_AUTHORIZATION" in request.META else view)(request, *args, **kwargs)
+
+    return update_wrapper(chosen, view)
 
 
 def _make(view_class: type[APIView], **options: Any) -> APIView:
@@ -65,13 +70,12 @@ def _make(view_class: type[APIView], **options: Any) -> APIView:
 
 def _initialize_request(view: APIView, http_request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
     request = type(view).initialize_request(view, http_request, *args, **kwargs)
-    if "HTTP_AUTHORIZATION" in http_request.META:
-        for authenticator in request.authenticators or ():
-            kind = type(authenticator)
-            if inherits(kind, TokenAuthentication, "authenticate", "authenticate_credentials", "get_model", "model"):
-                overrule(authenticator, "authenticate", _by_token)
-            elif inherits(kind, BasicAuthentication, "authenticate", "authenticate_credentials"):
-                overrule(authenticator, "authenticate", _by_password)
+    for authenticator in request.authenticators or ():
+        kind = type(authenticator)
+        if inherits(kind, TokenAuthentication, "authenticate", "authenticate_credentials", "get_model", "model"):
+            overrule(authenticator, "authenticate", _by_token)
+        elif inherits(kind, BasicAuthentication, "authenticate", "authenticate_credentials"):
+            overrule(authenticator, "authenticate", _by_password)
     return request
 
 
