@@ -23,6 +23,7 @@ from django_batch.core.messages import File
 from django_batch.dialects.base import Envelope, Form
 from django_batch.errors import Malformed, TooLarge, UnsupportedMediaType
 from django_batch.execution.csrf import check_sender
+from django_batch.execution.requests import absolute_url
 
 _MULTIPART, _URLENCODED = _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 # What a browser sends to another site without asking that one first (Fetch §2.2.2, "CORS-safelisted request-header").
@@ -85,15 +86,27 @@ def read_envelope(request: Request, *, media_types: Collection[str], max_size: i
     form = _form(request) if is_form and is_read else None
     if is_read and media_type in _SENT_UNASKED:
         check_sender(sent)
-    return Envelope(
+    return _SentEnvelope(
         b"" if is_form else _body(sent, max_size),
         content_type=content_type,
-        url=sent.build_absolute_uri(sent.path),
+        url="",
         max_requests=max_requests,
         headers=_Headers(sent),
         form=form,
         query=sent.META.get("QUERY_STRING", ""),
+        request=sent,
     )
+
+
+class _SentEnvelope(Envelope, frozen=True, kw_only=True):
+    """One whose URL is that of `request`."""
+
+    request: HttpRequest
+
+    @property  # type: ignore[misc]
+    def url(self) -> str:
+        """In place of the field."""
+        return absolute_url(self.request)
 
 
 class _Headers(Mapping[str, str]):

@@ -11,6 +11,7 @@ from msgspec.json import Decoder
 from django_batch.core.messages import Reference, Subrequest
 from django_batch.core.paths import is_plain, local_path
 from django_batch.core.references import in_body, in_text, masked
+from django_batch.dialects.base import Envelope
 from django_batch.dialects.bodies import from_base64, from_json
 from django_batch.dialects.forms import FileParts, form_body
 from django_batch.dialects.json import token
@@ -45,8 +46,8 @@ Content = tuple[dict[str, str], bytes | memoryview, tuple[Reference, ...]]  # he
 _MAX_JSON_PATHS = 10  # of these, as each searches a whole answer
 
 
-def read_item(base: str, parts: FileParts, raw: Raw, position: int, pointer: str) -> Subrequest:
-    """The sub-request of the item at `position`. `base` is the absolute URL of the batch, `parts` the files beside it.
+def read_item(envelope: Envelope, parts: FileParts, raw: Raw, position: int, pointer: str) -> Subrequest:
+    """The sub-request of the item at `position`. `envelope` is that of the batch, `parts` the files beside it.
 
     References are looked for only where there are dependencies: no other body is ever read.
     """
@@ -63,7 +64,7 @@ def read_item(base: str, parts: FileParts, raw: Raw, position: int, pointer: str
     return Subrequest(  # by position: by name it would take twice as long, 1 % of a view
         str(position) if item.id is UNSET else item.id,
         item.method.upper() if item.method.isascii() else item.method,
-        url if not references and is_plain(url) else _path(item, url, references, pointer, base),
+        url if not references and is_plain(url) else _path(item, url, references, pointer, envelope),
         tuple(headers.items()) if headers else (),
         body,
         _names(depends_on) if depends_on else (),
@@ -93,11 +94,11 @@ def _url(item: Item, pointer: str) -> str:
     return url
 
 
-def _path(item: Item, url: str, references: tuple[Reference, ...], pointer: str, base: str) -> str:
+def _path(item: Item, url: str, references: tuple[Reference, ...], pointer: str, envelope: Envelope) -> str:
     """`url` on this host. One with references is checked as far as it is known, and again when they are filled in."""
     known = masked(url, references) if references else url
     try:
-        path = local_path(known, base=base) if known or not url else ""
+        path = local_path(known, base=envelope.url) if known or not url else ""
     except Malformed as error:
         raise Malformed(error.detail, pointer=f"{pointer}/{'url' if item.path is UNSET else 'path'}") from None
     return path if known == url else url

@@ -51,7 +51,7 @@ class NativeDialect(Dialect):
         options = _options(members, faults)
         pointer = "" if bare else "/requests"
         subrequests = read_items(
-            members, faults, envelope, pointer=pointer, read_item=partial(read_item, envelope.url, parts)
+            members, faults, envelope, pointer=pointer, read_item=partial(read_item, envelope, parts)
         )
         faults += () if faults else parts.unnamed()
         if options.get("atomic"):

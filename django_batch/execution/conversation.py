@@ -30,7 +30,7 @@ from django_batch.execution.cookies import Cookies, cookies_of
 from django_batch.execution.credentials import Credentials
 from django_batch.execution.csrf import CSRFToken, renew_secret, save_secret
 from django_batch.execution.handler import aget_response, answers_for, is_async
-from django_batch.execution.requests import Pairs, SubrequestFactory
+from django_batch.execution.requests import Pairs, SubrequestFactory, absolute_url
 from django_batch.execution.responses import Headers, aread, body_of, close
 from django_batch.execution.sessions import forget_cached, renew_session, save_session
 
@@ -66,10 +66,9 @@ class Conversation:
             lenient=lenient,
         )
         self._get_response = answers_for(parent)
-        self._url = parent.build_absolute_uri(parent.path)
         self._headers = Headers()
         self._last_told: tuple[str, Pairs] = "", ()
-        self._cookies = Cookies(parent.META.get("HTTP_COOKIE", ""), self._url)
+        self._cookies = Cookies(parent.META.get("HTTP_COOKIE", ""), lambda: absolute_url(parent))
         self._csrf_token = CSRFToken(parent)
         self._room = _Room(max_response_size)
         self._size = 0  # bytes of the bodies so far
@@ -195,7 +194,7 @@ class Conversation:
     def _with_checked_path(self, subrequest: Subrequest) -> Subrequest:
         """`subrequest`, whose references were filled in with what has yet to be looked at."""
         try:
-            return replace(subrequest, path=local_path(subrequest.path, base=self._url))
+            return replace(subrequest, path=local_path(subrequest.path, base=absolute_url(self._parent)))
         except Malformed as error:
             raise Malformed(error.detail, pointer=subrequest.pointer) from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import copy
 from email.message import Message
 from functools import cached_property
@@ -23,9 +23,9 @@ _SAFE_IN_PATH = "/%!$&'()*+:=@~"
 
 
 class Cookies:
-    """`sent` is the Cookie header of the batch, `url` its absolute URL."""
+    """`sent` is the Cookie header of the batch, `url` gives its absolute URL."""
 
-    def __init__(self, sent: str, url: str) -> None:
+    def __init__(self, sent: str, url: Callable[[], str]) -> None:
         self.sent = sent
         self.as_sent = True  # nothing was told since
         self._url = url
@@ -48,7 +48,7 @@ class Cookies:
         """The Cookie header of a request to `path`: as it was sent, unless something was told that changes it."""
         if self.as_sent:
             return self.sent
-        url = urljoin(self._url, "/") + path.lstrip("/")
+        url = urljoin(self._url(), "/") + path.lstrip("/")
         narrow, wide = _pairs(self._narrow, url), _pairs(self._wide, url)
         replacing = {_name(pair): pair for pair in wide}
         sent = [pair.strip() for pair in self.sent.split(";")]
@@ -63,13 +63,13 @@ class Cookies:
         A cookie that was sent came without its path. One of that name which also matches the batch's URL replaces it;
         any other is a second cookie of that name.
         """
-        url = urlsplit(self._url)
+        url = urlsplit(self._url())
         for morsel in morsels:
             domain = morsel["domain"].lower().removeprefix(".")
             if not f".{url.hostname}".endswith(f".{domain}" if domain else ""):
                 continue  # RFC 6265 §5.3, step 6: not even to be deleted
             self.as_sent = False
-            request = Request(self._url)
+            request = Request(self._url())
             reaches_batch = _path_matches(url.path, morsel["path"])
             jar = self._wide if reaches_batch else self._narrow
             made = jar.make_cookies(_response(morsel, of_host=domain == url.hostname), request)

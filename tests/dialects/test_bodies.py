@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from django_batch.dialects.base import Envelope
 from django_batch.dialects.bodies import is_json_text, json_body
 from django_batch.dialects.forms import FileParts
 from django_batch.dialects.items import read_item
 from django_batch.testing import BatchClient
 from example_project.urls import urlpatterns
 
+ENVELOPE = Envelope(b"", "application/json", "http://testserver/batch/", 100)
 # content type, the bytes of a body, the member that stands for it: read in an item, written in an answer
 ROWS = [
     ("application/json", b'{"a":1}', b'{"a":1}'),
@@ -72,7 +74,7 @@ def item_body(content_type: str, member: bytes, *, name: bytes = b"body") -> byt
     """The bytes that a view gets of an item with this member."""
     headers = msgspec.json.encode({"Content-Type": content_type})
     raw = Raw(b'{"path":"/","headers":%b,"%b":%b}' % (headers, name, member))
-    return bytes(read_item("http://testserver/batch/", FileParts(None), raw, 0, "").body)
+    return bytes(read_item(ENVELOPE, FileParts(None), raw, 0, "").body)
 
 
 @pytest.mark.parametrize(("content_type", "body", "member"), ROWS)

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from django_batch.core.messages import Subrequest
+from django_batch.dialects.base import Envelope
 from django_batch.dialects.forms import FileParts
 from django_batch.dialects.items import read_item
 from django_batch.errors import Malformed
 
+ENVELOPE = Envelope(b"", "application/json", "http://testserver/batch/", 100)
 REFERENCE = {"$ref": "a#/body/id"}
 # members of an item -> what it depends on
 DEPENDENCIES = [
@@ -68,7 +70,7 @@ def read(members: dict[str, object], **more: object) -> Subrequest:
 
 
 def read_text(text: str) -> Subrequest:
-    return read_item("http://testserver/batch/", FileParts(None), Raw(text.encode()), 0, "")
+    return read_item(ENVELOPE, FileParts(None), Raw(text.encode()), 0, "")
 
 
 @pytest.mark.parametrize(("members", "depends_on"), DEPENDENCIES)

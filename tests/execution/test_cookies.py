@@ -60,7 +60,7 @@ CONVERSATIONS = [
 
 @pytest.mark.parametrize(("sent", "told", "expected"), CONVERSATIONS)
 def test_cookies_are_sent_as_by_a_browser(sent, told, expected):
-    cookies = Cookies(sent, URL)
+    cookies = Cookies(sent, lambda: URL)
     for at, cookie in told:
         cookies.take(morsels(cookie, at=at))
     assert {path: cookies.header(path) for path in expected} == expected
@@ -84,7 +84,7 @@ def test_cookies_are_sent_as_by_a_browser(sent, told, expected):
     ],
 )
 def test_cookie_of_a_domain_is_sent_if_the_host_is_in_it(url, domain, expected):
-    cookies = Cookies("", url)
+    cookies = Cookies("", lambda: url)
     cookies.take(morsels(("a", "1", {"domain": domain})))
     assert cookies.header("/") == expected
 
@@ -99,20 +99,20 @@ def test_cookie_of_a_domain_is_sent_if_the_host_is_in_it(url, domain, expected):
     ],
 )
 def test_cookie_is_deleted_only_where_it_could_be_set(host, domain, expected):
-    cookies = Cookies("a=1", f"http://{host}/batch/")
+    cookies = Cookies("a=1", lambda: f"http://{host}/batch/")
     cookies.take(morsels(("a", "", {"domain": domain, "max_age": 0})))
     assert cookies.header("/") == expected
 
 
 @pytest.mark.parametrize(("scheme", "expected"), [("https", "a=1"), ("http", "")])
 def test_secure_cookie_is_sent_over_https_only(scheme, expected):
-    cookies = Cookies("", f"{scheme}://testserver/batch/")
+    cookies = Cookies("", lambda: f"{scheme}://testserver/batch/")
     cookies.take(morsels(("a", "1", {"secure": True})))
     assert cookies.header("/") == expected
 
 
 def test_copy_knows_all_and_keeps_what_it_is_told_to_itself():
-    cookies = Cookies("a=1; b=1", URL)
+    cookies = Cookies("a=1; b=1", lambda: URL)
     cookies.take(morsels(("a", "2"), ("c", "2")))
     copy = cookies.copy()
     copy.take(morsels(("b", "3"), ("c", "", {"max_age": 0}), ("d", "3")))

@@ -93,7 +93,7 @@ def renewed(parent):
 
 
 def test_secret_that_was_renewed_before_the_batch_is_sent_to_subrequests():
-    parent, cookies = carries(OLD, OLD), Cookies(f"csrftoken={OLD}", "http://testserver/batch/")
+    parent, cookies = carries(OLD, OLD), Cookies(f"csrftoken={OLD}", lambda: "http://testserver/batch/")
     secret = renewed(parent)
     save_secret(parent, cookies)
     assert cookies.header("/") == f"csrftoken={secret}"
@@ -101,7 +101,7 @@ def test_secret_that_was_renewed_before_the_batch_is_sent_to_subrequests():
 
 
 def test_secret_that_was_not_renewed_is_sent_as_it_was():
-    cookies = Cookies(f"csrftoken={OLD}", "http://testserver/batch/")
+    cookies = Cookies(f"csrftoken={OLD}", lambda: "http://testserver/batch/")
     save_secret(carries(OLD, OLD), cookies)
     assert cookies.header("/") == f"csrftoken={OLD}"
 
@@ -110,14 +110,14 @@ def test_secret_that_was_not_renewed_is_sent_as_it_was():
 def test_batch_sets_the_secret_that_its_client_has_now(kept, expected):
     parent = carries(OLD, OLD)
     secret = renewed(parent)
-    renew_secret(parent, Cookies(kept, "http://testserver/batch/"))
+    renew_secret(parent, Cookies(kept, lambda: "http://testserver/batch/"))
     assert parent.META["CSRF_COOKIE"] == (expected or secret)
 
 
 @pytest.mark.parametrize("cookie_path", ["/", "/pages/"])
 def test_secret_that_was_thrown_away_since_is_not_set_again(settings, cookie_path):
     settings.CSRF_COOKIE_PATH = cookie_path
-    parent, cookies = carries(OLD, OLD), Cookies("", "http://testserver/batch/")
+    parent, cookies = carries(OLD, OLD), Cookies("", lambda: "http://testserver/batch/")
     secret = renewed(parent)
     save_secret(parent, cookies)
     renew_secret(parent, cookies)
@@ -135,11 +135,11 @@ def test_secret_in_the_session_is_found_there(settings):
     parent.session = {}
     renewed(parent)
     parent.session = {CSRF_SESSION_KEY: NEW}
-    renew_secret(parent, Cookies("", "http://testserver/batch/"))
+    renew_secret(parent, Cookies("", lambda: "http://testserver/batch/"))
     assert parent.META["CSRF_COOKIE"] == NEW
 
 
 def test_batch_that_sets_no_secret_goes_on_setting_none():
     parent = carries(OLD, OLD)
-    renew_secret(parent, Cookies(f"csrftoken={NEW}", "http://testserver/batch/"))
+    renew_secret(parent, Cookies(f"csrftoken={NEW}", lambda: "http://testserver/batch/"))
     assert "CSRF_COOKIE" not in parent.META

@@ -18,7 +18,7 @@ from django_batch.conf import DEFAULT_ALLOWED_HEADERS
 from django_batch.core.messages import Subrequest
 from django_batch.errors import BatchError, HeaderNotAllowed, Malformed, MethodNotAllowed, OutsideScriptPrefix
 from django_batch.execution.credentials import Credentials
-from django_batch.execution.requests import Pairs, SubrequestFactory
+from django_batch.execution.requests import Pairs, SubrequestFactory, absolute_url
 
 SERVER = {
     "SERVER_NAME": "localhost",
@@ -345,6 +345,16 @@ def test_what_a_test_client_sets_is_handed_down(factory):
 def test_what_a_middleware_sets_of_the_same_name_is_not(sent_by):
     vars(sent_by).update(HANDED_DOWN)
     assert not HANDED_DOWN.keys() & vars(build("/shop/x/", sent_by=sent_by))
+
+
+def test_url_of_a_batch_is_absolute():
+    assert absolute_url(RequestFactory().post("/batch/?x=1")) == "http://testserver/batch/"
+
+
+@override_settings(ALLOWED_HOSTS=["shop.example"])
+def test_host_that_no_middleware_minds_ends_no_batch_in_progress():
+    sent_by = RequestFactory(headers={"Host": "[evil"}).post("/batch/")
+    assert absolute_url(sent_by) == "http://testserver/batch/"
 
 
 def test_request_tells_which_subrequest_it_is():

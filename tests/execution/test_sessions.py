@@ -36,7 +36,7 @@ def carries(session):
     """The request that carries the batch, as `SessionMiddleware` makes it."""
     parent = RequestFactory().post("/batch/")
     parent.session = type(session)(session.session_key)
-    return parent, Cookies(f"sessionid={session.session_key}; a=1", URL)
+    return parent, Cookies(f"sessionid={session.session_key}; a=1", lambda: URL)
 
 
 def key_in(cookies):
@@ -78,7 +78,7 @@ def test_session_that_was_ended_is_not_sent_any_more(store):
 
 @pytest.mark.parametrize("change", [save_session, renew_session])
 def test_site_without_sessions_is_left_alone(change):
-    parent, cookies = RequestFactory().post("/batch/"), Cookies("sessionid=x", URL)
+    parent, cookies = RequestFactory().post("/batch/"), Cookies("sessionid=x", lambda: URL)
     change(parent, cookies)
     assert cookies.header("/") == "sessionid=x"
     assert not hasattr(parent, "session")
