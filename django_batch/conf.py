@@ -118,9 +118,12 @@ def _are_dialects(value: object) -> bool:
     return len(media_types) == len(set(media_types))
 
 
+_NAMED, _SEVERAL = (str, type), (list, tuple)  # not `|`, which would be made anew each time: 1 % of a batch of one
+
+
 def instances(option: object) -> list[Any]:
     """What the value of a setting stands for: classes are called, dotted paths imported. One alone is a list of one."""
-    return [_instance(each) if isinstance(each, str | type) else each for each in _as_list(option)]
+    return [_instance(each) if isinstance(each, _NAMED) else each for each in _as_list(option)]
 
 
 @lru_cache(maxsize=64)
@@ -131,7 +134,7 @@ def _instance(option: str | type) -> object:
 
 
 def _as_list(option: object) -> list[object]:
-    return [*option] if isinstance(option, list | tuple) else [option]
+    return [*option] if isinstance(option, _SEVERAL) else [option]
 
 
 MAX_REQUESTS = Setting("MAX_REQUESTS", 100, "a whole number above 0", _is_number(1))  # sub-requests in one batch

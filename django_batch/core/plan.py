@@ -7,10 +7,10 @@ that is wrong, before anything is run.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
-from itertools import count
+from itertools import count, repeat
 
 from msgspec import Struct
 
@@ -46,8 +46,10 @@ def plan(batch: Batch, *, parallel_writes: bool = False) -> Plan:
 
     Steps that may run side by side keep the order of writes, unless `parallel_writes`.
     """
-    faults: list[BatchError] = [*batch.faults, *_duplicate_ids(batch)]
-    members = _members(batch)
+    groups = {subrequest.atomicity_group for subrequest in batch.subrequests}
+    faults: list[BatchError] = [*batch.faults, *_duplicate_ids(batch, groups)]
+    has_groups = not groups <= {None}
+    members = _members(batch, has_groups=has_groups)
     waits: Waits = {}
     if any(subrequest.depends_on or subrequest.references for subrequest in batch.subrequests):
         waits = _waits_of_steps(members)
@@ -57,8 +59,10 @@ def plan(batch: Batch, *, parallel_writes: bool = False) -> Plan:
         raise refusal(faults)
     if batch.parallel and not parallel_writes:
         waits = _keep_writes_in_order(members, waits)
-    after = [frozenset(waits[place]) if waits else _NONE for place in range(len(members))]
-    atomic = [batch.atomic or group[0].atomicity_group is not None for group in members]
+    after = [frozenset(waits[place]) for place in range(len(members))] if waits else repeat(_NONE)
+    atomic: Iterable[bool] = repeat(batch.atomic)
+    if has_groups and not batch.atomic:
+        atomic = [group[0].atomicity_group is not None for group in members]
     return Plan(batch, tuple(map(Step, count(), members, atomic, after)))
 
 
@@ -79,11 +83,11 @@ def _keep_writes_in_order(members: Sequence[Members], waits: Waits) -> Waits:
     return waits
 
 
-def _members(batch: Batch) -> list[Members]:
+def _members(batch: Batch, *, has_groups: bool) -> list[Members]:
     """The sub-requests of each step, in batch order."""
     if batch.atomic:
         return [batch.subrequests] if batch.subrequests else []
-    if all(subrequest.atomicity_group is None for subrequest in batch.subrequests):
+    if not has_groups:
         return [(subrequest,) for subrequest in batch.subrequests]
     groups: dict[object, list[Subrequest]] = {}
     for place, subrequest in enumerate(batch.subrequests):
@@ -92,9 +96,8 @@ def _members(batch: Batch) -> list[Members]:
     return [tuple(group) for group in groups.values()]
 
 
-def _duplicate_ids(batch: Batch) -> Iterator[DuplicateId]:
+def _duplicate_ids(batch: Batch, groups: Collection[str | None]) -> Iterator[DuplicateId]:
     ids = {subrequest.id for subrequest in batch.subrequests}
-    groups = {subrequest.atomicity_group for subrequest in batch.subrequests}
     if len(ids) == len(batch.subrequests) and ids.isdisjoint(groups):
         return
     uses = Counter(subrequest.id for subrequest in batch.subrequests)

@@ -26,6 +26,7 @@ from django_batch.errors import BatchError, Malformed
 _OPTIONS = ("atomic", "continue_on_error", "dry_run", "parallel", "timing")
 _MEDIA_TYPES = ("application/json", *LINES)  # of the answer
 _boolean = Decoder(bool)
+_is_array = re.compile(rb"\s*\[").match
 
 
 class Layout(NamedTuple):
@@ -46,7 +47,7 @@ class NativeDialect(Dialect):
         parts, envelope = FileParts(envelope.form), opened(envelope)
         check_encoding(envelope)
         faults: list[BatchError] = []
-        bare = re.match(rb"\s*\[", envelope.body) is not None
+        bare = _is_array(envelope.body) is not None
         members = {"requests": Raw(envelope.body)} if bare else read_members(envelope.body)
         options = _options(members, faults)
         pointer = "" if bare else "/requests"
