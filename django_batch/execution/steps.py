@@ -5,7 +5,6 @@ from __future__ import annotations
 from asyncio import timeout
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
 from itertools import chain
 from random import uniform
 from threading import get_ident
@@ -14,7 +13,8 @@ from time import sleep
 from asgiref.sync import sync_to_async
 from django.db import Error, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from msgspec import structs
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from django_batch.core.flow import Answers, Effect, Flow, adrive, answer, drive, flow
 from django_batch.core.messages import Subrequest, Subresponse
@@ -30,8 +30,7 @@ from django_batch.execution.transactions import Transaction
 _FIRST_PAUSE = 0.05  # seconds at most before the first retry; twice as many before each further one
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
+class Steps(Struct, frozen=True):
     """How the steps of one batch are performed.
 
     `databases` are the aliases that a group's transaction spans, `retries` the times that a group is run again, each
@@ -45,7 +44,7 @@ class Steps:
     retries: int
     retried: Callable[..., object]
     max_size: int
-    deadline: Deadline = field(default_factory=Deadline)
+    deadline: Deadline
     # Of each thread; the first made this. Kept, as Django looks each of them up in its context: 3 % of a plain view.
     _connections: dict[int, Sequence[BaseDatabaseWrapper]] = field(
         default_factory=lambda: {get_ident(): connections.all()}
@@ -102,7 +101,7 @@ class Steps:
             for alias in self.databases:
                 savepoints.enter_context(transaction.atomic(using=alias))
             subresponses = self.perform(step)
-        return [structs.replace(subresponse, cookies=()) for subresponse in subresponses]
+        return [replace(subresponse, cookies=()) for subresponse in subresponses]
 
     def _group(self, step: Step) -> Sequence[Subresponse]:
         retry, longest = 0, _FIRST_PAUSE
