@@ -99,13 +99,12 @@ def read_envelope(request: Request, *, media_types: Collection[str], max_size: i
 
 
 class _SentEnvelope(Envelope, frozen=True, kw_only=True):
-    """One whose URL is that of `request`."""
+    """One whose `url` is made when it is asked for, of the `request` that carries the batch."""
 
     request: HttpRequest
 
-    @property  # type: ignore[misc]
+    @property  # type: ignore[misc]  # in place of the field
     def url(self) -> str:
-        """In place of the field."""
         return absolute_url(self.request)
 
 

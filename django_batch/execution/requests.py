@@ -20,6 +20,7 @@ from django.core.exceptions import BadRequest, DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import LimitedStream, WSGIRequest
 from django.http import HttpHeaders, HttpRequest
+from django.test import RequestFactory
 from django.test.client import FakePayload
 from msgspec.structs import replace
 
@@ -53,7 +54,7 @@ _OWN_KEYS = dict.fromkeys(("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "CONTE
 Pairs = tuple[tuple[str, str], ...]  # names and values
 
 
-class SubrequestFactory:
+class SubrequestFactory(RequestFactory):
     """Builds the sub-requests of one batch, which share `credentials`. `parent` is the request that carries it.
 
     Where it is `lenient`, a header that may not be set is left out, and refuses nothing.
@@ -68,18 +69,22 @@ class SubrequestFactory:
         credentials: Credentials,
         lenient: bool = False,
     ) -> None:
-        self._inherited = _inherited(parent)
+        super().__init__()
+        self.defaults: dict[str, Any] = {**_inherited(parent), **_OWN_KEYS}
         self._methods = tuple(methods)
         self._lenient = lenient
         self._settable = _settable(tuple(allowed_headers), (settings.SECURE_PROXY_SSL_HEADER or ("",))[0])
         self._authorization = parent.META.get("HTTP_AUTHORIZATION")
-        self._script_prefix = self._inherited["SCRIPT_NAME"].rstrip("/")
+        self._script_prefix = self.defaults["SCRIPT_NAME"].rstrip("/")
         self._templates: dict[object, WSGIRequest] = {}
         self._given = {**marks_of_tests(parent), "credentials": credentials}
         self._lean, self._sharing = UNDER_WSGI
         if isinstance(parent, ASGIRequest):
             self._given["parent_scope"] = parent.scope
             self._lean, self._sharing = UNDER_ASGI
+
+    def _base_environ(self, **request: object) -> dict[str, object]:
+        return {**self.defaults, **request}  # and none of the values that the test client invents
 
     def build(self, subrequest: Subrequest, *, cookies: Pairs) -> WSGIRequest:
         """The request that `subrequest` is. Raises a `BatchError` if it may not be sent.
@@ -108,8 +113,8 @@ class SubrequestFactory:
         """A request with all that sub-requests of the same headers have in common, made by Django itself."""
         if len(self._templates) >= _MAX_TEMPLATES:
             self._templates.clear()
-        environ = {**self._inherited, **_OWN_KEYS, "wsgi.input": BytesIO(), **dict(cookies)}
-        template = WSGIRequest({**environ, **dict(self._headers(subrequest))})
+        headers = dict(self._headers(subrequest))
+        template = self.request(**{"wsgi.input": BytesIO(), **dict(cookies), **headers})
         template.__class__ = self._sharing if cookies else self._lean  # without cookies there is no session
         del template._stream
         # A dict of its own kind, as Python is slower with one that it has made for the class: 1 % of a plain view.
