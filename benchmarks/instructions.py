@@ -58,9 +58,10 @@ def _total(dumps: Path, number: int) -> int:
 def count(scenario: str, subjects: Sequence[str], numbers: Sequence[int]) -> list[tuple[str, int, int]]:
     """In the process that callgrind watches: what was run, and how often, each between two marks."""
     from benchmarks import database
-    from benchmarks.subjects import check, pairs
+    from benchmarks.subjects import age, check, pairs
 
     database.load()
+    age(scenario)
     subprocess.run(["callgrind_control", "--instr=on", str(os.getpid())], check=True, stdout=subprocess.DEVNULL)
     gc.disable()
     runs = []

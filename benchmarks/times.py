@@ -34,9 +34,10 @@ def clock(scenario: str, subjects: Sequence[str], runs: list[tuple[int, int]]) -
     from django.db import connection
 
     from benchmarks import database
-    from benchmarks.subjects import check, pairs
+    from benchmarks.subjects import age, check, pairs
 
     database.load()
+    age(scenario)
     found = list(pairs([scenario], subjects))
     for each, _, subject in found:
         check(subject, each, AT_LEAST)
