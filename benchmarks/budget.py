@@ -44,7 +44,7 @@ def _over_native(scenario: str, dialect: str) -> Bound:
 
 
 def _linear(scenario: str, dialect: str) -> Bound:
-    # In proportion, but for the processor's cache: 64 MiB do not fit into it, so that a second look at them takes longer.
+    # In proportion, but for the processor's cache: 64 MiB do not fit into it, and a second look at them takes longer.
     title = f"{dialect}: reading a MiB among {SIZES[-1]}, over one alone; {scenario}"
     return Bound(title, 3.0, (scenario, dialect, SIZES[-1], "reading"), (scenario, dialect, SIZES[0], "reading"))
 
