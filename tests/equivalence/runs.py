@@ -32,7 +32,7 @@ OF_THE_BATCH = {
     "Prefer": "return=minimal",
     "Range": "bytes=0-1",
 }
-NOTHING = Call("GET", "/nothing/is/here/")
+NOTHING = Call("GET", "/nothing/")
 
 How = Callable[[Client, Site, Sender, Sequence[Call]], list[Answer]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import include, path
 from django.utils import timezone
@@ -24,6 +25,12 @@ def kind(request: HttpRequest) -> HttpResponse:
     """Of which of Django's own kinds of request this is."""
     names = [each.__name__ for each in type(request).__mro__ if each.__module__.startswith("django.core.handlers")]
     return HttpResponse(" ".join(names), content_type="text/plain")
+
+
+@login_not_required
+def nothing(request: HttpRequest) -> HttpResponse:
+    """What no middleware and no handler has anything to say about: a page of Django's own renews a CSRF cookie."""
+    return HttpResponse(status=404)
 
 
 def time_zone(request: HttpRequest) -> HttpResponse:
@@ -61,6 +68,7 @@ urlpatterns = [
     path("change/<slug:name>/", rights.change),
     path("environment/", environment),
     path("kind/", kind),
+    path("nothing/", nothing),
     path("odd/", include("tests.equivalence.odd")),
     path("time-zone/", time_zone),
     path("cut-short/", cut_short),
