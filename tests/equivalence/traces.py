@@ -26,6 +26,7 @@ from .client import Answer, Client
 
 _MASKED_TOKEN = re.compile(rb"\b[A-Za-z0-9]{64}\b")
 _MADE_OF_BODY = re.compile("[0-9a-f]{32}")
+_RANDOM = re.compile(r"\w{32,}")
 _SESSION_IN_CACHE = re.compile(r"django\.contrib\.sessions\.(cached_db|cache)")
 
 
@@ -98,7 +99,8 @@ def _store() -> type[SessionBase]:
 def _sessions(folder: Path, names: Names) -> list[Any]:
     """What each session holds, wherever it is kept, in an order that its key has no part in."""
     kept = [*_session_rows(), *_session_files(folder), *_cached_sessions()]
-    kept.sort(key=lambda session: (session[0], names.known.get(session[1], "unknown"), repr(session[2])))
+    # Of those without a name, by all that is in them but for what is random.
+    kept.sort(key=lambda each: (each[0], names.known.get(each[1], "unknown"), _RANDOM.sub("", repr(each[2]))))
     return [(place, names.name(key), names.in_session(content)) for place, key, content in kept]
 
 
