@@ -191,10 +191,11 @@ def _content(operation: _Operation, pointer: str, *, has_files: bool) -> Content
         text = _form_of(text, pointer=f"{pointer}/body") if is_object else text
     if not named:
         headers["Content-Type"] = content_type
+    pairs = tuple(headers.items())
     if not may_refer(text):
-        return tuple(headers.items()), text.encode(), ()
+        return pairs, text.encode(), ()
     try:
-        return tuple(headers.items()), *in_body(_pieces(text, content_type))
+        return pairs, *in_body(_pieces(text, content_type))
     except ValueError as error:
         raise Malformed(f"Here {error}.", pointer=f"{pointer}/body") from None
 
