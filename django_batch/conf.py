@@ -55,8 +55,7 @@ class Setting(Generic[T]):
     accepts: Callable[[object], bool]
 
     def __get__(self, instance: object, owner: type | None = None) -> T:
-        value: T = site_settings().get(self.name, self.default)  # type: ignore[assignment]  # a check has looked at it
-        return value
+        return site_settings().get(self.name, self.default)  # type: ignore[return-value]  # a check has looked at it
 
 
 @lru_cache(maxsize=1)
@@ -123,6 +122,8 @@ _NAMED, _SEVERAL = (str, type), (list, tuple)  # not `|`, which would be made an
 
 def instances(option: object) -> list[Any]:
     """What the value of a setting stands for: classes are called, dotted paths imported. One alone is a list of one."""
+    if isinstance(option, _NAMED):
+        return [_instance(option)]
     return [_instance(each) if isinstance(each, _NAMED) else each for each in _as_list(option)]
 
 

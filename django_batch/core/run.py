@@ -32,10 +32,9 @@ class Run:
         if streamed:
             self._references = Counter(id_ for each in plan.batch.subrequests for id_ in _referred(each))
         self._ready = [step for step in reversed(plan.steps) if not step.after]  # the last is the next
-        waiting = [step for step in plan.steps if step.after]
-        self._waiting = {step.position: len(step.after) for step in waiting}
+        self._waiting = {step.position: len(step.after) for step in plan.steps if step.after}
         self._dependents: dict[int, list[Step]] = {}
-        for step in waiting:
+        for step in plan.steps:
             for position in step.after:
                 self._dependents.setdefault(position, []).append(step)
 

@@ -100,5 +100,7 @@ class Dialect(ABC):
 
 def choose(dialects: Sequence[Dialect], content_type: str) -> Dialect:
     """The one of `dialects` that reads `content_type`, else the first, which refuses it."""
+    if len(dialects) == 1:
+        return dialects[0]
     media_type = media_type_of(content_type)
     return next((dialect for dialect in dialects if media_type in dialect.media_types), dialects[0])

@@ -20,6 +20,7 @@ _BATCH = "batch"
 _NOT_OF_BATCH = (_BATCH, "csrfmiddlewaretoken")  # fields of which the items know nothing
 _members = Decoder(dict[str, Raw])
 _string = Decoder(str)
+_EMPTY = Form({}, {})
 _MAX_FIELDS = 1_000  # of one item, as Django's own limit is; what is built of them takes time and memory
 
 
@@ -47,8 +48,8 @@ class FileParts:
     """The files of a form, and which of its parts no item has named yet."""
 
     def __init__(self, form: Form | None) -> None:
-        self._form = form or Form({}, {})
-        self._unnamed = [name for name in (*self._form.fields, *self._form.files) if name not in _NOT_OF_BATCH]
+        self._form = form or _EMPTY
+        self._unnamed = [name for name in (*form.fields, *form.files) if name not in _NOT_OF_BATCH] if form else []
 
     def take(self, named: Mapping[str, str | list[str]], *, pointer: str) -> tuple[File, ...]:
         """The files of an item, by field. Raises `Malformed` for a part that is not there, or is named twice."""

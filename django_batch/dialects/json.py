@@ -9,7 +9,6 @@ import re
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from functools import lru_cache
-from itertools import islice
 from typing import TypeVar
 
 import msgspec
@@ -77,8 +76,8 @@ def read_members(raw: Raw | bytes, *, pointer: str = "") -> dict[str, Raw]:
 
 def unknown_members(members: Iterable[str], known: Collection[str]) -> list[Malformed]:
     """The errors that those of `members` are that are not `known`, but no more than can be of use."""
-    unknown = (name for name in members if name not in known)
-    return [unknown_member(name, known, pointer="") for name in islice(unknown, _MAX_UNKNOWN)]
+    unknown = [name for name in members if name not in known]
+    return [unknown_member(name, known, pointer="") for name in unknown[:_MAX_UNKNOWN]]
 
 
 def unknown_member(name: str, known: Iterable[str], *, pointer: str) -> Malformed:

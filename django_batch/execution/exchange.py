@@ -44,9 +44,8 @@ class Exchange:
         """
         self._begin()
         try:
-            steps = self._steps
             with (
-                steps.listening(),
+                self._steps as steps,
                 dry_run(steps) if self.batch.dry_run else nullcontext(steps.perform) as perform,
                 closing(executor.execute(self.run, perform, max_workers=max_workers)) as finished,
             ):
@@ -77,7 +76,7 @@ class Exchange:
         try:
             await settled(sync_to_async(self._begin)())
             async with AsyncExitStack() as stack:
-                stack.enter_context(self._steps.listening())
+                stack.enter_context(self._steps)
                 performed = executor.execute(self.run, self._steps, max_workers=max_workers)
                 finished = await stack.enter_async_context(aclosing(performed))
                 async for subresponses in finished:

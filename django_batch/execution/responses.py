@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
+from functools import lru_cache
 from io import BytesIO
 from typing import cast
 
@@ -38,11 +39,16 @@ class Headers:
 
 
 def _in_item(written: Iterable[tuple[str, str]]) -> dict[str, str]:
-    return {
-        _READ_BY_NAME.get(name.lower(), name if name != name.lower() else name.title()): value
-        for name, value in written
-        if name.lower() not in _NOT_IN_ITEMS
-    }
+    return {shown: value for name, value in written if (shown := _shown(name))}
+
+
+@lru_cache(maxsize=256)
+def _shown(name: str) -> str:
+    """The spelling of `name` in an item, or nothing if it is not there."""
+    lowered = name.lower()
+    if lowered in _NOT_IN_ITEMS:
+        return ""
+    return _READ_BY_NAME.get(lowered, name if name != lowered else name.title())
 
 
 def body_of(request: HttpRequest, response: HttpResponseBase, limit: int) -> bytes | None:

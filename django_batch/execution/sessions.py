@@ -34,13 +34,15 @@ def save_session(parent: HttpRequest, cookies: Cookies) -> None:
 def renew_session(parent: HttpRequest, cookies: Cookies) -> None:
     """Let `parent` go on with the session that its client now has a cookie of, as if it came after all sub-requests.
 
-    Its own would overwrite what they wrote, or, after a logout, turn the whole answer into a 400.
+    Its own would overwrite what they wrote, or, after a logout, turn the whole answer into a 400. A client that had
+    none, and was told of none, has none.
     """
     session = getattr(parent, "session", None)
-    if session is not None:
-        key = parse_cookie(cookies.header(parent.path)).get(settings.SESSION_COOKIE_NAME)
-        parent.session = type(session)(key)
-        parent.session.accessed, parent.session.modified = session.accessed, session.modified
+    if session is None or (cookies.as_sent and session.session_key is None):  # 1 % of a batch of one
+        return
+    key = parse_cookie(cookies.header(parent.path)).get(settings.SESSION_COOKIE_NAME)
+    parent.session = type(session)(key)
+    parent.session.accessed, parent.session.modified = session.accessed, session.modified
 
 
 def forget_cached(session: SessionBase) -> None:

@@ -33,6 +33,8 @@ _FIRST_PAUSE = 0.05  # seconds at most before the first retry; twice as many bef
 class Steps(Struct, frozen=True):
     """How the steps of one batch are performed.
 
+    In a `with` block the credentials hear what is said to the databases on every thread on which a step was begun.
+
     `databases` are the aliases that a group's transaction spans, `retries` the times that a group is run again, each
     told to `retried`, and `max_size` bounds what references make of a sub-request, in bytes. Past the `deadline`
     a group in progress is rolled back.
@@ -116,16 +118,14 @@ class Steps(Struct, frozen=True):
             sleep(uniform(0, longest))
             longest *= 2
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Until the end of this block the credentials hear what is said on every thread on which a step was begun."""
+    def __enter__(self) -> Steps:
         for connection in chain.from_iterable(self._connections.values()):
             self._listen_to(connection)
-        try:
-            yield
-        finally:
-            for connection in chain.from_iterable(self._connections.values()):
-                connection.execute_wrappers.remove(self.conversation.credentials)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for connection in chain.from_iterable(self._connections.values()):
+            connection.execute_wrappers.remove(self.conversation.credentials)
 
     def _listen(self) -> Sequence[BaseDatabaseWrapper]:
         """The connections of this thread, to which the credentials listen from now on."""
