@@ -22,7 +22,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
-from django_batch.execution.credentials import Row, inherits, is_plain, overrule
+from django_batch.execution.copies import Row
+from django_batch.execution.credentials import inherits, is_plain, overrule
 
 View = Callable[..., Any]
 _MAX_VIEWS = 4096  # made once more; a site has as many as its URLconf
@@ -87,7 +88,7 @@ def _by_token(authenticator: TokenAuthentication, request: Request) -> tuple[Any
         if user := user_row.active_user():
             return user, _with_user(token_row.instance(), user)
     found = type(authenticator).authenticate(authenticator, request)
-    if found and all(rows := [Row.of(each) for each in found]):
+    if found and all(rows := tuple(map(Row.of, found))):
         credentials.keep(key, rows)
     return found
 

@@ -1,7 +1,7 @@
 """What the credentials of a batch stand for, the session and its user, loaded once.
 
-No sub-request is given an object that another has had. What is kept is what the database said, pickled: the data of a
-session, the row of a user. Of that each makes an object of its own, as late as it would have loaded it.
+No sub-request is given an object that another has had. What is kept is what the database said: the data of a session,
+the row of a user. Of that each makes an object of its own, as late as it would have loaded it.
 
 It is dropped before a statement is executed that may change it, and nothing is kept again until every step that was in
 progress has ended: what is not committed may be rolled back, and then must not have been kept. So only that is kept
@@ -12,12 +12,11 @@ cookie are read by each sub-request, which takes no query, and what a site's own
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import suppress
 from functools import cached_property
-from pickle import dumps, loads
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import ref
 
 from django.apps import apps
@@ -26,9 +25,10 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.backends.db import SessionStore
-from django.db.models import Model
 from django.utils.crypto import constant_time_compare
 from django.utils.module_loading import import_string
+
+from django_batch.execution.copies import Row, copies_of
 
 _WORD = re.compile(r"\s*(\w+)")
 _CHANGE_NOTHING = ("SELECT", "BEGIN", "SAVEPOINT", "RELEASE", "PRAGMA")
@@ -40,7 +40,7 @@ class Credentials:
     """What was loaded for one batch. An execute wrapper, which hears of every statement that may change it."""
 
     def __init__(self) -> None:
-        self._kept: dict[Hashable, bytes] = {}
+        self._kept: dict[Hashable, Callable[[], Any]] = {}  # what makes copies
         self._heard: dict[str, bool] = {}  # statement -> whether it may change what is kept
         self._in_progress: set[int] = set()  # positions of steps
         self._changing = False  # a step in progress may have changed something
@@ -101,17 +101,17 @@ class Credentials:
     def find(self, key: Hashable) -> Any:
         """A copy of what is kept under `key`, or None."""
         kept = self._kept.get(key)
-        return None if kept is None else loads(kept)
+        return kept and kept()
 
     def keep(self, key: Hashable, value: object) -> None:
         """Keep a copy of `value`, which a step in progress has loaded, unless it may be changing."""
         try:
-            pickled = dumps(value)
+            copies = copies_of(value)
         except Exception:  # of a site's own type, which may raise anything
             return
         with self._lock:
             if not self._changing:
-                self._kept[key] = pickled
+                self._kept[key] = copies
 
     def share_session(self, session: object) -> None:
         """Let `session` look here before it is loaded."""
@@ -136,34 +136,6 @@ class Credentials:
         """Keep what `user` was made of, if they were loaded for `session`, and in Django's way."""
         if is_plain(user) and _is_user_of(session, user) and (row := Row.of(user)):
             self.keep(_user_key(session), row)
-
-
-class Row(NamedTuple):
-    """What the database said of an instance, by the names of its fields."""
-
-    model: type[Model]
-    database: str | None
-    names: Sequence[str]
-    values: Sequence[object]
-
-    @classmethod
-    def of(cls, instance: Model, *, besides: Collection[str] = ()) -> Row | None:
-        """What `instance` was made of, if that is complete, and all of it but the attributes `besides`."""
-        known = {name: value for name, value in vars(instance).items() if name not in besides}
-        names = [field.attname for field in instance._meta.concrete_fields]
-        if not known.keys() >= {*names}:
-            return None
-        row = cls(type(instance), instance._state.db, names, [known[name] for name in names])
-        return row if vars(row.instance()).keys() == known.keys() else None
-
-    def instance(self) -> Any:
-        """A new instance, made as a query makes it."""
-        return self.model.from_db(self.database, self.names, self.values)
-
-    def active_user(self) -> Any:
-        """A new user, or None if they are not active: who is let in nevertheless is decided where users are loaded."""
-        user = self.instance()
-        return user if getattr(user, "is_active", True) else None
 
 
 def _tables() -> Iterator[str]:

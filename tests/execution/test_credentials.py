@@ -12,7 +12,8 @@ from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 
-from django_batch.execution.credentials import Credentials, Row, is_plain
+from django_batch.execution.copies import Row
+from django_batch.execution.credentials import Credentials, is_plain
 from django_batch.signals import subrequest_finished
 from django_batch.testing import BatchClient
 from tests.equivalence import rights
