@@ -49,4 +49,4 @@ refuse_exempt.login_required = False  # type: ignore[attr-defined]
 
 def _subrequest(*arguments: object) -> HttpRequest | None:
     """The sub-request among the first arguments of a view: of a method it is the second."""
-    return next((cast("HttpRequest", each) for each in arguments if hasattr(each, "subrequest")), None)
+    return next((cast("HttpRequest", each) for each in arguments if hasattr(each, "_batch_subrequest")), None)

@@ -152,18 +152,17 @@ class BatchView(APIView):
 
     def get_envelope(self, request: Request) -> Envelope:
         """What the dialect reads. Raises `TooLarge` past `max_size`, if possible before anything is read."""
-        dialect = self._dialect
-        limits = (self.max_requests, dialect.max_requests)
+        dialect, max_requests = self._dialect, self.max_requests
         return read_envelope(
             request,
             media_types=dialect.media_types,
             max_size=self.max_size,
-            max_requests=min(limit for limit in limits if limit is not None),
+            max_requests=min(max_requests, dialect.max_requests or max_requests),
         )
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse a batch inside a batch, whatever path led here, before anything else is looked at."""
-        if hasattr(request._request, "subrequest"):
+        if "_batch_subrequest" in vars(request._request):
             raise NestedBatch("A batch cannot carry a batch. Send its sub-requests in this one.")
         super().initial(request, *args, **kwargs)
 

@@ -52,7 +52,7 @@ def test_marked_view_outside_of_a_batch_answers_as_ever(view):
 @pytest.mark.parametrize("view", VIEWS, ids=IDS)
 def test_marked_view_in_a_batch_refuses(view):
     request = RequestFactory().get("/x/")
-    request.subrequest = Subrequest("0", "GET", "/x/")
+    request._batch_subrequest = Subrequest("0", "GET", "/x/")
     response = view(request, number=1)
     assert (response.status_code, response["Content-Type"]) == (403, "application/problem+json")
     assert json.loads(response.content)["code"] == "batch_exempt"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .equivalence.calls import PNG, api, form, login, upload
+from .equivalence.calls import PNG, TOLD, api, form, login, upload
 from .equivalence.client import Call
 from .equivalence.runs import alone, in_a_batch, run, without_sharing
 from .equivalence.senders import Sender, senders
@@ -152,6 +152,15 @@ EXAMPLES = {
 @pytest.mark.parametrize(("site", "sender", "calls"), EXAMPLES.values(), ids=EXAMPLES)
 def test_example_leaves_the_same_alone_and_in_a_batch(site, sender, calls, compare):
     assert compare(site, sender, calls) == []
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+@pytest.mark.parametrize("call", TOLD, ids=lambda call: f"{call.method} {call.path}")
+def test_what_is_known_of_many_requests_is_what_is_known_of_each(call, proxied, compare):
+    site = Site(first=frozenset({"meddler"}), proxied=proxied)
+    others = [replace(call, path=path) for path in ("/odd/told/nothing/", call.path.partition("?")[0])]
+    calls = [call, *others, ME, call, *others, call, *others]
+    assert compare(site, Sender(login="ada", cookie="1"), calls) == []
 
 
 @pytest.mark.parametrize("save_every_request", [False, True])

@@ -56,7 +56,7 @@ def in_french(get_response):
     """Of the batch alone, which has a language only as long as its view."""
 
     def middleware(request):
-        if not hasattr(request, "subrequest"):
+        if not hasattr(request, "_batch_subrequest"):
             with translation.override("fr"):
                 return get_response(request)
         return get_response(request)

@@ -12,6 +12,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.core.signals import request_finished, request_started
 from django.test import AsyncClient, override_settings
+from django.urls import URLResolver
 from django.utils import timezone
 
 from .equivalence.calls import REFUSED as REFUSED_CALLS
@@ -21,6 +22,7 @@ from .equivalence.differences import (
     ALIKE,
     DIFFERENCES,
     ENVIRONMENT,
+    FOUND_ONCE,
     GROUPS,
     INSIDE,
     LOOKED_UP_ONCE,
@@ -166,6 +168,28 @@ def test_what_others_change_meanwhile_is_seen_by_the_next_batch(known_as, known)
     assert [value(answer).get("staff") for answer in batch(client, who, unheard, who)] == [False, None, False]
     assert [value(answer)["staff"] for answer in batch(client, who)] == [True]
     assert [value(client.send(call)).get("staff") for call in (who, unheard, who)] == [True, None, False]
+
+
+@shows(FOUND_ONCE)
+def test_host_that_is_allowed_at_first_is_allowed_to_the_end(through, settings):
+    client = through("close")
+    call = Call("GET", "/api/me/")
+    settings.ALLOWED_HOSTS = ["testserver"]
+    assert [answer.status for answer in batch(client, call, call)] == [200, 200]
+    settings.ALLOWED_HOSTS = ["testserver"]
+    assert [client.send(call).status, client.send(call).status] == [200, 400]
+
+
+@shows(FOUND_ONCE)
+def test_path_is_looked_for_twice_among_the_patterns_and_then_known(client, monkeypatch):
+    asked = []
+    resolve = URLResolver.resolve
+    monkeypatch.setattr(URLResolver, "resolve", lambda self, path: asked.append(path) or resolve(self, path))
+    call = Call("GET", "/api/me/")
+    assert [answer.status for answer in batch(client, *[call] * 5)] == [200] * 5
+    assert asked.count(call.path) == 2
+    assert [client.send(call).status for _ in range(5)] == [200] * 5
+    assert asked.count(call.path) == 2 + 5
 
 
 @shows(MESSAGE)

@@ -81,7 +81,7 @@ def _initialize_request(view: APIView, http_request: HttpRequest, *args: Any, **
 
 
 def _by_token(authenticator: TokenAuthentication, request: Request) -> tuple[Any, Any] | None:
-    credentials = request._request.credentials  # type: ignore[attr-defined]
+    credentials = request._request._batch_template.common.credentials  # type: ignore[attr-defined]
     key = type(authenticator), get_authorization_header(request)
     if rows := credentials.find(key):
         user_row, token_row = rows
@@ -102,7 +102,7 @@ def _with_user(token: Any, user: Any) -> Any:
 
 
 def _by_password(authenticator: BasicAuthentication, request: Request) -> tuple[Any, Any] | None:
-    credentials = request._request.credentials  # type: ignore[attr-defined]
+    credentials = request._request._batch_template.common.credentials  # type: ignore[attr-defined]
     key = type(authenticator), get_authorization_header(request)
     if kept := credentials.find(key):
         row, backend = kept

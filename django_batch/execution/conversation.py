@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError, Task, current_task
 from collections.abc import Collection
-from contextvars import Context, copy_context
+from contextvars import Context, ContextVar, copy_context
 from copy import copy
 from dataclasses import dataclass
 from http.cookies import Morsel
@@ -35,6 +35,15 @@ from django_batch.execution.responses import Headers, aread, body_of, close
 from django_batch.execution.sessions import forget_cached, renew_session, save_session
 
 _TOO_LARGE = "This body and those before it are past MAX_RESPONSE_SIZE. Send the request alone."
+
+_caches: ContextVar[object] = ContextVar("caches", default=None)  # where those are that were made in this context
+
+
+def _make_caches() -> None:
+    """One that is first used in a copy of the context would be made anew in each. Once per context: 1 % of a view."""
+    if _caches.get() is not caches._connections:  # type: ignore[attr-defined]
+        caches.all()
+        _caches.set(caches._connections)  # type: ignore[attr-defined]
 
 
 @dataclass
@@ -74,7 +83,7 @@ class Conversation:
         self._size = 0  # bytes of the bodies so far
         self._modified_sessions: list[SessionBase] = []
         self._lock = RLock()  # sub-requests may be answered on several threads
-        caches.all()  # one that is first used in a copy of the context would be made anew in each
+        _make_caches()
         save_secret(parent, self._cookies)
         save_session(parent, self._cookies)
 
@@ -173,7 +182,7 @@ class Conversation:
 
     def _take(self, request: HttpRequest, response: HttpResponseBase, start: float) -> Subresponse:
         """What `response` says, read to its end. `start` is when `request` was begun."""
-        subrequest: Subrequest = request.subrequest  # type: ignore[attr-defined]  # its references filled in
+        subrequest: Subrequest = request._batch_subrequest  # type: ignore[attr-defined]  # its references filled in
         try:
             body = body_of(request, response, self._room.left)
         except Exception as exception:  # of a stream, which the handler has not seen

@@ -6,7 +6,7 @@ Another chain is another instance of every middleware, with its own counters, li
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import Lock
 from typing import Any
 
@@ -22,6 +22,7 @@ from django.utils.module_loading import import_string
 
 from django_batch.decorators import refuse_exempt
 from django_batch.execution.authentication import share_authenticators
+from django_batch.execution.resolving import resolve_once
 
 _lock = Lock()
 _handlers: dict[bool, SubrequestHandler] = {}  # the async one is under True
@@ -35,7 +36,8 @@ class SubrequestHandler(BaseHandler):
 
         The resolved view is compared, never the path: `/v1/%62atch` reaches `/v1/batch`.
         """
-        match: ResolverMatch = BaseHandler.resolve_request(self, request)
+        matches = request._batch_template.common.matches  # type: ignore[attr-defined]
+        match = resolve_once(request, matches, partial(BaseHandler.resolve_request, self))
         if getattr(match.func, "batch_exempt", False):
             match.func = refuse_exempt
         return match

@@ -27,7 +27,7 @@ from msgspec.structs import replace
 from django_batch.core.messages import Subrequest
 from django_batch.errors import HeaderNotAllowed, Malformed, MethodNotAllowed, OutsideScriptPrefix
 from django_batch.execution.credentials import Credentials
-from django_batch.execution.lean_requests import UNDER_ASGI, UNDER_WSGI, lean
+from django_batch.execution.lean_requests import UNDER_ASGI, UNDER_WSGI, Common, Template
 from django_batch.execution.uploads import Upload
 
 # Of the parent's META: what the server says. Whatever else is there, tracers and middlewares have put there.
@@ -46,7 +46,8 @@ _NEVER_SETTABLE = re.compile(
 _TOKEN = re.compile(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2, without `_`: META has one key for it and `-`
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 §5.5
 _LONGEST_VALUE = 8 * 2**10  # characters, as of most servers: Django may take long to read what never reached it alone
-# What Django's and DRF's test clients set.
+# What Django's and DRF's test clients set, with a stream of these kinds: the latter by the async client, but no server.
+_STREAMS_OF_TESTS = (FakePayload, LimitedStream)
 _MARKS_OF_TESTS = ("_force_auth_user", "_force_auth_token", "_dont_enforce_csrf_checks")
 _MAX_TEMPLATES = 64  # kept per batch
 # Of META, what each sub-request has of its own.
@@ -70,17 +71,18 @@ class SubrequestFactory(RequestFactory):
         lenient: bool = False,
     ) -> None:
         super().__init__()
-        self.defaults: dict[str, Any] = {**_inherited(parent), **_OWN_KEYS}
+        self.defaults = _inherited(parent)
         self._methods = tuple(methods)
         self._lenient = lenient
         self._settable = _settable(tuple(allowed_headers), (settings.SECURE_PROXY_SSL_HEADER or ("",))[0])
         self._authorization = parent.META.get("HTTP_AUTHORIZATION")
         self._script_prefix = self.defaults["SCRIPT_NAME"].rstrip("/")
-        self._templates: dict[object, WSGIRequest] = {}
-        self._given = {**marks_of_tests(parent), "credentials": credentials}
+        self._templates: dict[object, Template] = {}
+        self._given = marks_of_tests(parent)
+        self._common = Common(credentials)
         self._lean, self._sharing = UNDER_WSGI
         if isinstance(parent, ASGIRequest):
-            self._given["parent_scope"] = parent.scope
+            self._given["_batch_scope"] = parent.scope
             self._lean, self._sharing = UNDER_ASGI
 
     def _base_environ(self, **request: object) -> dict[str, object]:
@@ -99,27 +101,25 @@ class SubrequestFactory(RequestFactory):
         path, _, query = subrequest.path.partition("?")
         try:
             template = self._templates.get((subrequest.headers, cookies)) or self._template(subrequest, cookies)
-            environ = template.environ.copy()
-            environ["REQUEST_METHOD"] = subrequest.method
-            environ["PATH_INFO"] = self.path_info(path, subrequest.pointer)
-            environ["QUERY_STRING"] = query if query.isascii() else _wsgi_text(query)
+            own = {
+                "REQUEST_METHOD": subrequest.method,
+                "PATH_INFO": self.path_info(path, subrequest.pointer),
+                "QUERY_STRING": query if query.isascii() else _wsgi_text(query),
+                "CONTENT_LENGTH": str(upload.size if upload else len(subrequest.body)),
+                "wsgi.input": upload.stream() if upload else BytesIO(subrequest.body),
+            }
         except (BadRequest, ValueError, LookupError) as error:  # of a Content-Type, or a lone surrogate
             raise Malformed(f"This request cannot be read: {error}", pointer=subrequest.pointer) from None
-        environ["CONTENT_LENGTH"] = str(upload.size if upload else len(subrequest.body))
-        environ["wsgi.input"] = upload.stream() if upload else BytesIO(subrequest.body)
-        return lean(template, environ, subrequest)
+        return template.make(subrequest, own)
 
-    def _template(self, subrequest: Subrequest, cookies: Pairs) -> WSGIRequest:
-        """A request with all that sub-requests of the same headers have in common, made by Django itself."""
+    def _template(self, subrequest: Subrequest, cookies: Pairs) -> Template:
+        """What makes all sub-requests of the same headers."""
         if len(self._templates) >= _MAX_TEMPLATES:
             self._templates.clear()
         headers = dict(self._headers(subrequest))
-        template = self.request(**{"wsgi.input": BytesIO(), **dict(cookies), **headers})
-        template.__class__ = self._sharing if cookies else self._lean  # without cookies there is no session
-        del template._stream
-        # A dict of its own kind, as Python is slower with one that it has made for the class: 1 % of a plain view.
-        template.__dict__ = {**vars(template), **self._given, "subrequest": None}
-        self._templates[subrequest.headers, cookies] = template
+        request = self.request(**{"wsgi.input": BytesIO(), **dict(cookies), **headers})
+        kind = self._sharing if cookies else self._lean  # without cookies there is no session
+        template = self._templates[subrequest.headers, cookies] = Template(request, kind, self._common, self._given)
         return template
 
     def _method_not_allowed(self, subrequest: Subrequest) -> MethodNotAllowed:
@@ -182,7 +182,7 @@ def marks_of_tests(request: HttpRequest) -> dict[str, Any]:
     There a middleware may excuse one URL from the CSRF check, which it decides anew about each sub-request.
     """
     stream = request.META.get("wsgi.input", vars(request).get("_stream"))
-    if not isinstance(stream, FakePayload | LimitedStream):  # the latter as the async client has it, but no ASGI server
+    if not isinstance(stream, _STREAMS_OF_TESTS):
         return {}
     return {name: vars(request)[name] for name in _MARKS_OF_TESTS if name in vars(request)}
 
@@ -195,6 +195,7 @@ def _inherited(parent: HttpRequest) -> dict[str, Any]:
     meta = parent.META
     return {
         **{key: meta[key] for key in _inherited_keys(tuple(meta))},
+        **_OWN_KEYS,
         "HTTP_ACCEPT": "application/json",  # what the parent accepts is the batch
         "SCRIPT_NAME": _wsgi_text(meta.get("SCRIPT_NAME", "")),  # Django has decoded it
         "wsgi.url_scheme": parent._get_scheme(),  # type: ignore[attr-defined]  # of ASGI's scope, or of the environ

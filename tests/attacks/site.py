@@ -48,6 +48,18 @@ class ExcusingMiddleware:
         return self.get_response(request)
 
 
+class InsideMiddleware:
+    """Of a site that has more paths for those who work there."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.user.get_username() == "staff":
+            request.urlconf = "tests.attacks.inside"
+        return self.get_response(request)
+
+
 def seen(request: HttpRequest) -> JsonResponse:
     """What a site that trusts its proxy knows of the sender."""
     user = getattr(request, "user", None)

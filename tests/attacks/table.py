@@ -369,6 +369,20 @@ ATTACKS: dict[str, list[Attack]] = {
             for sender, site in ((BELOW_SHOP, NO_CHANGE), (NOBODY, {"FORCE_SCRIPT_NAME": "/shop"}))
         ),
     ],
+    "A path that leads somewhere only for some": [
+        Attack(
+            [200, 200, 200, 200, 404, 404, 200],
+            [*[get("/inside/")] * 3, post("/change/logout/"), *[get("/inside/")] * 2, SEEN],
+            STAFF_IN_BROWSER,
+            {"MIDDLEWARE": [*MIDDLEWARE, "tests.attacks.site.InsideMiddleware"]},
+        ),
+        Attack(
+            [404, 404, 404, 200, 200],
+            [*[get("/inside/")] * 3, post("/enter/staff/"), get("/inside/")],
+            ADA_IN_BROWSER,
+            {"MIDDLEWARE": [*MIDDLEWARE, "tests.attacks.site.InsideMiddleware"]},
+        ),
+    ],
     "A view that is `@batch_exempt`": [
         refused("batch_exempt", [*map(get, EXEMPT), post("/exempt/"), post("/exempt-methods/")]),
         refused("batch_exempt", [post("/api/password/")], STAFF_IN_BROWSER),

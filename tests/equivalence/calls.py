@@ -6,6 +6,7 @@ import json
 from urllib.parse import urlencode
 
 from .client import JSON, Call
+from .middleware import MEDDLING
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=parts"
@@ -140,6 +141,11 @@ PAGES = [
     Call("GET", f"/odd/{name}/{query}")
     for name in ("sent", "async", "cached", "cached-session", "fresh", "with-token", "messages/read")
     for query in ("", "?q=%C3%BC")
+]
+TOLD = [
+    call
+    for path in (f"/odd/told/{what}/" for what in ("nothing", *MEDDLING))
+    for call in (Call("GET", path), Call("GET", f"{path}?q=%C3%BC"), api("POST", path, [1]))
 ]
 # What views of `odd` do to sessions, tokens, messages and cookies. None fails, or is answered 412, when it has changed
 # what the client does not know of: a batch that saves the session once more may set the cookie after all.

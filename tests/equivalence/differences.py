@@ -59,6 +59,7 @@ REFUSED = Difference("What a batch refuses", refusal=_refusal)
 SET_COOKIE = Difference("Cookies are set on the answer of the batch")
 OTHER_PATHS = Difference("A cookie that is not for the URL of the batch is not sent")
 LOOKED_UP_ONCE = Difference("Who the sender is, is looked up once")
+FOUND_ONCE = Difference("A host and a path are looked up once")
 MESSAGE = Difference("Headers that speak of the batch as a message are not inherited")
 ENVIRONMENT = Difference("Of the server's environment, only what speaks of the sender is inherited")
 THREAD = Difference("Nothing stays behind on the thread")
@@ -69,7 +70,8 @@ ALIKE = Difference("Some bodies are written alike")
 GROUPS = Difference("A group is one transaction")
 
 DIFFERENCES = [
-    *(OWN_REQUEST, INSIDE, REFUSED, SET_COOKIE, OTHER_PATHS, LOOKED_UP_ONCE, MESSAGE, ENVIRONMENT),
+    *(OWN_REQUEST, INSIDE, REFUSED, SET_COOKIE, OTHER_PATHS, LOOKED_UP_ONCE, FOUND_ONCE, MESSAGE),
+    ENVIRONMENT,
     *(THREAD, SIGNALS, STREAMS, SIZE, ALIKE, GROUPS),
 ]
 

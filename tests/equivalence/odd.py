@@ -79,6 +79,28 @@ def sent(request: HttpRequest) -> JsonResponse:
     )
 
 
+@csrf_exempt
+def told(request: HttpRequest, what: str, more: str = "") -> JsonResponse:
+    """What Django has found out of the request. Then all of it is changed, as far as it can be."""
+    match = request.resolver_match
+    lists = {name: getattr(match, name) for name in ("app_names", "namespaces", "tried")}
+    dicts = {name: getattr(match, name) for name in ("kwargs", "captured_kwargs", "extra_kwargs")}
+    found = {
+        "host": request.get_host(),
+        "headers": {name: value for name, value in request.headers.items() if name not in ("Cookie", "X-Csrftoken")},
+        "cookies": sorted(request.COOKIES),
+        "body": request.body.decode(),
+        "query": [request.GET.encoding, dict(request.GET.lists())],
+        "match": [match.args, match.route, match.view_name, *map(str, (*lists.values(), *dicts.values()))],
+    }
+    request.GET._mutable = True
+    for each in (request.COOKIES, request.GET, request.headers._store, request.META, *dicts.values()):
+        each["left"] = "behind"
+    for each in lists.values():
+        each.append("left behind")
+    return JsonResponse(found, json_dumps_params={"sort_keys": True})
+
+
 async def asynchronous(request: HttpRequest) -> HttpResponse:
     await request.session.aset("written", 7)
     return HttpResponse((await request.auser()).get_username(), content_type="text/plain")
@@ -99,6 +121,7 @@ urlpatterns = [
     path("messages/<slug:what>/", show_messages),
     path("cookies/", cookies),
     path("sent/", sent),
+    path("told/<slug:what>/", told),
     path("async/", asynchronous),
     path("cached/", cache_page(60)(page)),
     path("cached-session/", cache_page(60)(page_of_session)),

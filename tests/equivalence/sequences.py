@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from .calls import ACCOUNTS, CHANGES, COOKIES, FORM, MULTIPART, PAGES, PNG, READING, REFUSED, WRITING
+from .calls import ACCOUNTS, CHANGES, COOKIES, FORM, MULTIPART, PAGES, PNG, READING, REFUSED, TOLD, WRITING
 from .client import JSON, Call
 from .wire import fits_as_text
 
@@ -111,7 +111,7 @@ def with_headers(call: Call, more: dict[str, str]) -> Call:
 
 
 methods = st.sampled_from(["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"])
-sensible = st.sampled_from([*READING, *PAGES, *ACCOUNTS, *WRITING, *COOKIES, *REFUSED])
+sensible = st.sampled_from([*READING, *PAGES, *ACCOUNTS, *WRITING, *COOKIES, *REFUSED, *TOLD])
 calls = st.one_of(
     sensible,
     st.sampled_from([*ACCOUNTS, *WRITING]),
@@ -129,5 +129,6 @@ calls = st.one_of(
 
 @st.composite
 def sequences(draw: st.DrawFn) -> list[Call]:
-    """What one client asks, in this order."""
-    return draw(st.lists(calls, min_size=1, max_size=12))
+    """What one client asks, in this order. Some of it is asked again, at the end."""
+    drawn = draw(st.lists(calls, min_size=1, max_size=12))
+    return [*drawn, *draw(st.lists(st.sampled_from(drawn), max_size=4))]

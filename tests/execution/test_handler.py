@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from types import SimpleNamespace
 
 import pytest
 from django.core.signals import request_finished, request_started
@@ -13,6 +14,8 @@ from django.urls import path
 
 from django_batch.decorators import batch_exempt
 from django_batch.execution import handler
+from django_batch.execution.credentials import Credentials
+from django_batch.execution.lean_requests import Common
 
 BATCHES = 3
 
@@ -48,9 +51,16 @@ def site(settings):
     Counter.made = 0
 
 
+def answer(method, path):
+    """What one sub-request is answered."""
+    request = RequestFactory().generic(method, path)
+    request._batch_template = SimpleNamespace(common=Common(Credentials()))
+    return handler.get_response(request)
+
+
 def seen():
-    """What one sub-request is answered: how many its chain has seen."""
-    return int(handler.get_response(RequestFactory().get("/count/")).content)
+    """How many sub-requests its chain has seen."""
+    return int(answer("GET", "/count/").content)
 
 
 def test_chain_is_loaded_once_when_it_is_first_needed():
@@ -101,6 +111,6 @@ def test_subrequest_sends_no_signal_of_a_request():
 
 
 def test_exempt_view_is_not_called_but_its_middleware_is():
-    response = handler.get_response(RequestFactory().post("/exempt/"))
+    response = answer("POST", "/exempt/")
     assert (response.status_code, response["Content-Type"]) == (403, "application/problem+json")
     assert seen() == 2

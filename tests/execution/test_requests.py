@@ -187,12 +187,25 @@ def test_subrequest_is_the_request_that_a_server_would_make(prefix, path, query,
         PATH_INFO=unquote_to_bytes(path).decode("latin-1"),
         QUERY_STRING=query.encode().decode("latin-1"),
         CONTENT_LENGTH=str(len(body)),
+        HTTP_ACCEPT="application/json",
         **({} if content_type is None else {"CONTENT_TYPE": content_type}),
         **{"wsgi.input": BytesIO(body)},
     )
-    for name in ("method", "path", "path_info", "content_type", "content_params", "encoding", "GET", "body"):
+    for name in (
+        "method",
+        "path",
+        "path_info",
+        "content_type",
+        "content_params",
+        "encoding",
+        "GET",
+        "body",
+        "headers",
+        "COOKIES",
+    ):
         assert getattr(found, name) == getattr(expected, name), name
-    assert {*vars(found)} - {"subrequest", "credentials"} == {*vars(expected)}
+    assert found.get_host() == expected.get_host()
+    assert {*vars(found)} - {"_batch_subrequest", "_batch_template", "_batch_own"} == {*vars(expected)}
     for key in ("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "CONTENT_LENGTH", "CONTENT_TYPE"):
         assert found.META.get(key) == expected.META.get(key), key
 
@@ -358,7 +371,7 @@ def test_host_that_no_middleware_minds_ends_no_batch_in_progress():
 
 
 def test_request_tells_which_subrequest_it_is():
-    assert build("/x/").subrequest.path == "/x/"
+    assert build("/x/")._batch_subrequest.path == "/x/"
 
 
 def test_asgi_parent_gives_its_scheme_host_and_client():
