@@ -51,7 +51,7 @@ def _linear(scenario: str, dialect: str) -> Bound:
 
 HTTP = ((10, 0.25), (100, 0.15))  # sub-requests, and what they may cost
 BUDGET = (
-    _over_floor("plain", "instructions", 1.16),
+    *(_over_floor(scenario, "instructions", 1.16) for scenario in ("plain", "paths")),
     _over_floor("drf", "instructions", 1.07),
     _over_floor("list", "instructions", 1.025),
     _over_floor("create", "instructions", 1.035),

@@ -106,8 +106,8 @@ def _records(scenario: Scenario, durations: Durations) -> Iterator[dict]:
 
 
 def _one_by_one(connection: HTTPConnection, scenario: Scenario, n: int) -> None:
-    for _ in range(n):
-        _send(connection, scenario.method, scenario.path, scenario.body, scenario.headers)
+    for path in scenario.paths(n):
+        _send(connection, scenario.method, path, scenario.body, scenario.headers)
 
 
 def _side_by_side(

@@ -17,7 +17,10 @@ _SESSION = {"HTTP_COOKIE": f"sessionid={SESSION_KEY}; csrftoken={CSRF_TOKEN}", "
 
 @dataclass(frozen=True)
 class Scenario:
-    """A request. `headers` are those that a batch is sent with, too, in the form of META."""
+    """A request. `headers` are those that a batch is sent with, too, in the form of META.
+
+    In a `path` with `{}`, each that is sent has its own number there.
+    """
 
     name: str
     title: str
@@ -27,11 +30,16 @@ class Scenario:
     headers: Mapping[str, str] = field(default_factory=dict)
     database: str = "sqlite"
 
+    def paths(self, n: int) -> list[str]:
+        """Of `n` requests."""
+        return [self.path.format(number) for number in range(n)]
+
 
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
         Scenario("plain", "plain view", "/plain/"),
+        Scenario("paths", "plain view, each path once", "/plain/{}/"),
         Scenario("drf", "DRF view", "/drf/"),
         Scenario("list", "list of 20 rows", "/books/"),
         Scenario("create", "create", "/notes/", "POST", b'{"title": "A note", "text": "It is not long."}'),
@@ -46,10 +54,9 @@ TIMED = tuple(name for name in SCENARIOS if name != "large")
 
 def batch(scenario: Scenario, n: int) -> bytes:
     """The body of a batch of `n`, in the native format."""
-    item = {"method": scenario.method, "path": scenario.path}
-    if scenario.body:
-        item["body"] = json.loads(scenario.body)
-    return json.dumps({"requests": [item] * n}).encode()
+    content = {"body": json.loads(scenario.body)} if scenario.body else {}
+    items = [{"method": scenario.method, "path": path, **content} for path in scenario.paths(n)]
+    return json.dumps({"requests": items}).encode()
 
 
 MULTIPART = "multipart/mixed; boundary=batch_36522ad7"
@@ -57,9 +64,9 @@ MULTIPART = "multipart/mixed; boundary=batch_36522ad7"
 
 def multipart(scenario: Scenario, n: int) -> bytes:
     """The same as `multipart/mixed`, as Google's clients send it."""
-    head = b"--batch_36522ad7\r\nContent-Type: application/http\r\n\r\n%b %b HTTP/1.1\r\n\r\n"
-    part = head % (scenario.method.encode(), scenario.path.encode()) + scenario.body + b"\r\n"
-    return part * n + b"--batch_36522ad7--"
+    part = b"--batch_36522ad7\r\nContent-Type: application/http\r\n\r\n%b %b HTTP/1.1\r\n\r\n%b\r\n"
+    parts = [part % (scenario.method.encode(), path.encode(), scenario.body) for path in scenario.paths(n)]
+    return b"".join(parts) + b"--batch_36522ad7--"
 
 
 def environ(method: str, path: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def send(request: dict[str, Any]) -> tuple[str, bytes]:
 
 def environs(scenario: Scenario, n: int) -> list[dict[str, Any]]:
     """`n` requests."""
-    return [environ(scenario.method, scenario.path, scenario.body, scenario.headers) for _ in range(n)]
+    return [environ(scenario.method, path, scenario.body, scenario.headers) for path in scenario.paths(n)]
 
 
 def _requests(scenario: Scenario, n: int) -> list[WSGIRequest]:
@@ -70,7 +70,7 @@ def _views(scenario: Scenario, n: int) -> tuple[Callable[..., Any], list[WSGIReq
         user = get_user_model().objects.get()
         for request in requests:
             request.user = user
-    return resolve(scenario.path).func, requests
+    return resolve(scenario.paths(1)[0]).func, requests
 
 
 def _view(prepared: tuple[Callable[..., Any], list[WSGIRequest]]) -> list[int]:
@@ -93,7 +93,7 @@ def _alone(requests: list[dict[str, Any]]) -> list[int]:
 def _client(prepared: tuple[Client, Scenario, int]) -> list[int]:
     client, scenario, n = prepared
     content = {"data": scenario.body, "content_type": "application/json"} if scenario.body else {}
-    return [client.generic(scenario.method, scenario.path, **content).status_code for _ in range(n)]
+    return [client.generic(scenario.method, path, **content).status_code for path in scenario.paths(n)]
 
 
 def _prepare_batch(scenario: Scenario, n: int) -> dict[str, Any]:
@@ -105,15 +105,15 @@ def _google(scenario: Scenario, n: int) -> dict[str, Any]:
 
 
 def _drf_batch_requests(scenario: Scenario, n: int) -> dict[str, Any]:
-    item = {"method": scenario.method, "relative_url": scenario.path}
-    if scenario.body:
-        item["body"] = json.loads(scenario.body)
-    return environ("POST", "/drf-batch-requests/", json.dumps({"batch": [item] * n}).encode(), scenario.headers)
+    content = {"body": json.loads(scenario.body)} if scenario.body else {}
+    items = [{"method": scenario.method, "relative_url": path, **content} for path in scenario.paths(n)]
+    return environ("POST", "/drf-batch-requests/", json.dumps({"batch": items}).encode(), scenario.headers)
 
 
 def _django_batch_requests(scenario: Scenario, n: int) -> dict[str, Any]:
-    item = {"method": scenario.method, "url": scenario.path, "body": scenario.body.decode()}
-    return environ("POST", "/django-batch-requests/", json.dumps([item] * n).encode(), scenario.headers)
+    content = {"method": scenario.method, "body": scenario.body.decode()}
+    items = [{"url": path, **content} for path in scenario.paths(n)]
+    return environ("POST", "/django-batch-requests/", json.dumps(items).encode(), scenario.headers)
 
 
 def _content(request: dict[str, Any]) -> bytes:

@@ -17,4 +17,5 @@ urlpatterns = [
     path("batch/", include("django_batch.urls")),
     path("google/", BatchView.as_view(dialect=GoogleMultipart(max_requests=None))),
     *(path(url, view) for url, view in peers.views().items()),
+    path("plain/<int:number>/", views.plain),
 ]

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from benchmarks.models import Book, Note
 
 
-def plain(request: HttpRequest) -> HttpResponse:
+def plain(request: HttpRequest, number: int = 0) -> HttpResponse:
     """No REST framework."""
     return JsonResponse({"ok": True})
 

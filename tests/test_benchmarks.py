@@ -70,7 +70,7 @@ def test_only_a_whole_measurement_changes_the_documentation(given: list[str], wr
 def test_unknown_view_is_refused_with_those_there_are(capsys) -> None:
     with pytest.raises(SystemExit):
         arguments(["--only=drv"])
-    assert "drv: none of plain, drf, list" in capsys.readouterr().err
+    assert "drv: none of plain, paths, drf" in capsys.readouterr().err
 
 
 def test_bar_that_is_too_long_is_cut_but_keeps_its_number() -> None:
