@@ -205,6 +205,8 @@ def test_subrequest_is_the_request_that_a_server_would_make(prefix, path, query,
     ):
         assert getattr(found, name) == getattr(expected, name), name
     assert found.get_host() == expected.get_host()
+    assert vars(found.GET) == vars(expected.GET)
+    assert vars(found.headers) == vars(expected.headers)
     assert {*vars(found)} - {"_batch_subrequest", "_batch_template", "_batch_own"} == {*vars(expected)}
     for key in ("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "CONTENT_LENGTH", "CONTENT_TYPE"):
         assert found.META.get(key) == expected.META.get(key), key
