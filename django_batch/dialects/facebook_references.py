@@ -188,17 +188,7 @@ def _values(found: object) -> Sequence[object]:
 
 def compile_path(path: str) -> Query:
     """The list of what `path` selects in the body of an answer. Raises `ValueError` for more than it may be."""
-    if len(path) > _LONGEST_PATH:
-        raise ValueError(f"a path has at most {_LONGEST_PATH} characters")
-    steps: list[object] = []
-    end = 1
-    while end < len(path):
-        found = _STEP.match(path, end)
-        if found is None:
-            raise ValueError("a path is made of steps such as `.name`, `.*`, `[0]`, `[*]` and `['name']`")
-        step = found[found.lastindex or 0]
-        steps.append(_EVERY if step == "*" and found.lastindex in (1, 2) else step)
-        end = found.end()
+    steps = [*_steps(path)]
 
     def query(document: object) -> object:
         assert isinstance(document, dict)
@@ -213,6 +203,19 @@ def compile_path(path: str) -> Query:
         return values
 
     return query
+
+
+def _steps(path: str) -> Iterator[object]:
+    if len(path) > _LONGEST_PATH:
+        raise ValueError(f"a path has at most {_LONGEST_PATH} characters")
+    end = 1
+    while end < len(path):
+        found = _STEP.match(path, end)
+        if found is None:
+            raise ValueError("a path is made of steps such as `.name`, `.*`, `[0]`, `[*]` and `['name']`")
+        step = found[found.lastindex or 0]
+        yield _EVERY if step == "*" and found.lastindex in (1, 2) else step
+        end = found.end()
 
 
 def _children(value: object, step: object) -> Iterable[object]:
