@@ -153,11 +153,13 @@ class BatchView(APIView):
     def get_envelope(self, request: Request) -> Envelope:
         """What the dialect reads. Raises `TooLarge` past `max_size`, if possible before anything is read."""
         dialect, max_requests = self._dialect, self.max_requests
+        if dialect.max_requests is not None:
+            max_requests = min(max_requests, dialect.max_requests)
         return read_envelope(
             request,
             media_types=dialect.media_types,
             max_size=self.max_size,
-            max_requests=min(max_requests, dialect.max_requests or max_requests),
+            max_requests=max_requests,
         )
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

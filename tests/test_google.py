@@ -29,6 +29,7 @@ def back(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("google", BatchView.as_view(dialect=GoogleMultipart)),
     path("few", BatchView.as_view(dialect=GoogleMultipart(max_requests=2))),
+    path("none", BatchView.as_view(dialect=GoogleMultipart(max_requests=0))),
     path("both", BatchView.as_view(dialect=[NativeDialect, GoogleMultipart])),
     path("open", BatchView.as_view(dialect=GoogleMultipart, allowed_headers=["Accept-Encoding", "Host", "Range"])),
     path("back/", back),
@@ -161,6 +162,10 @@ def test_other_media_type_is_refused_in_googles_form():
 @pytest.mark.parametrize(("count", "status"), [(2, 200), (3, 413)])
 def test_number_of_parts_is_bounded_by_the_dialect(count, status):
     assert post(multipart([ECHO] * count), url="/few").status_code == status
+
+
+def test_dialect_that_takes_no_part_takes_none():
+    assert post(multipart([ECHO]), url="/none").status_code == 413
 
 
 @pytest.mark.parametrize(("count", "status"), [(1, 200), (2, 413)])
