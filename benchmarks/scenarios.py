@@ -52,11 +52,11 @@ SCENARIOS = {
 TIMED = tuple(name for name in SCENARIOS if name != "large")
 
 
-def batch(scenario: Scenario, n: int) -> bytes:
-    """The body of a batch of `n`, in the native format."""
+def batch(scenario: Scenario, n: int, *, items: str = "requests", path: str = "path") -> bytes:
+    """The body of a batch of `n` in JSON, in the native format or one that has other names for `items` and `path`."""
     content = {"body": json.loads(scenario.body)} if scenario.body else {}
-    items = [{"method": scenario.method, "path": path, **content} for path in scenario.paths(n)]
-    return json.dumps({"requests": items}).encode()
+    written = [{"method": scenario.method, path: each, **content} for each in scenario.paths(n)]
+    return json.dumps({items: written}).encode()
 
 
 MULTIPART = "multipart/mixed; boundary=batch_36522ad7"

@@ -105,9 +105,8 @@ def _google(scenario: Scenario, n: int) -> dict[str, Any]:
 
 
 def _drf_batch_requests(scenario: Scenario, n: int) -> dict[str, Any]:
-    content = {"body": json.loads(scenario.body)} if scenario.body else {}
-    items = [{"method": scenario.method, "relative_url": path, **content} for path in scenario.paths(n)]
-    return environ("POST", "/drf-batch-requests/", json.dumps({"batch": items}).encode(), scenario.headers)
+    body = batch(scenario, n, items="batch", path="relative_url")
+    return environ("POST", "/drf-batch-requests/", body, scenario.headers)
 
 
 def _django_batch_requests(scenario: Scenario, n: int) -> dict[str, Any]:

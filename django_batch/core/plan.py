@@ -96,14 +96,10 @@ def _members(batch: Batch, *, has_groups: bool) -> list[Members]:
     return [tuple(group) for group in groups.values()]
 
 
-def _duplicate_ids(batch: Batch, groups: Collection[str | None]) -> Iterable[DuplicateId]:
+def _duplicate_ids(batch: Batch, groups: Collection[str | None]) -> Iterator[DuplicateId]:
     ids = {subrequest.id for subrequest in batch.subrequests}
     if len(ids) == len(batch.subrequests) and ids.isdisjoint(groups):
-        return ()
-    return _used_twice(batch, groups)
-
-
-def _used_twice(batch: Batch, groups: Collection[str | None]) -> Iterator[DuplicateId]:
+        return
     uses = Counter(subrequest.id for subrequest in batch.subrequests)
     for subrequest in batch.subrequests:
         if uses[subrequest.id] > 1 or subrequest.id in groups:

@@ -49,7 +49,7 @@ class FileParts:
 
     def __init__(self, form: Form | None) -> None:
         self._form = form or _EMPTY
-        self._unnamed = [name for name in (*form.fields, *form.files) if name not in _NOT_OF_BATCH] if form else []
+        self._unnamed = [name for name in (*self._form.fields, *self._form.files) if name not in _NOT_OF_BATCH]
 
     def take(self, named: Mapping[str, str | list[str]], *, pointer: str) -> tuple[File, ...]:
         """The files of an item, by field. Raises `Malformed` for a part that is not there, or is named twice."""

@@ -6,7 +6,7 @@ Another chain is another instance of every middleware, with its own counters, li
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from threading import Lock
 from typing import Any
 
@@ -37,7 +37,7 @@ class SubrequestHandler(BaseHandler):
         The resolved view is compared, never the path: `/v1/%62atch` reaches `/v1/batch`.
         """
         matches = request._batch_template.common.matches  # type: ignore[attr-defined]
-        match = resolve_once(request, matches, partial(BaseHandler.resolve_request, self))
+        match = resolve_once(request, matches, super().resolve_request)
         if getattr(match.func, "batch_exempt", False):
             match.func = refuse_exempt
         return match

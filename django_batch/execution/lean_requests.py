@@ -170,9 +170,6 @@ UNDER_WSGI = LeanRequest, SharingRequest
 UNDER_ASGI = LeanASGIRequest, SharingASGIRequest
 
 
-_OWN = dict.fromkeys(("_batch_subrequest", "_batch_template", "_batch_own"))
-
-
 class Template:
     """Makes requests that differ in nothing but path, method and body. `request` is one of them, made by Django itself.
 
@@ -184,7 +181,7 @@ class Template:
         self.common = common
         self._kind = kind
         # Not a dict that Python has made for the class, as it is slower with those: 1 % of a plain view.
-        self._fields = {**vars(request), **given, **_OWN}
+        self._fields = {**vars(request), **given}
         del self._fields["_stream"]
 
     def make(self, subrequest: Subrequest, own: Mapping[str, Any]) -> LeanRequest:

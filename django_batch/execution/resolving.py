@@ -56,9 +56,9 @@ def _another(match: ResolverMatch) -> ResolverMatch:
 def _decided_by_path(match: ResolverMatch) -> bool:
     """Whether all patterns that were tried look at nothing but the path."""
     tried = [pattern for patterns in match.tried or () for pattern in patterns]
-    return {ResolverMatch, URLPattern, URLResolver}.issuperset(map(type, [match, *tried])) and all(
-        map(_is_plain, set(tried))
-    )
+    if type(match) is not ResolverMatch or not {URLPattern, URLResolver}.issuperset(map(type, tried)):
+        return False  # a site's own may be anything, and no key
+    return all(map(_is_plain, set(tried)))
 
 
 @lru_cache(maxsize=_MAX_PATTERNS)
