@@ -111,8 +111,8 @@ _MULTIPART = f"multipart/mixed; boundary={_BOUNDARY}"
 DIALECTS: dict[str, tuple[str, str, str, Callable[[list[Item]], bytes]]] = {
     "native": ("native", "NativeDialect", "application/json", native),
     "odata-json": ("odata", "ODataJSON", "application/json", odata_json),
-    "odata-multipart": ("multipart", "ODataMultipart", _MULTIPART, multipart),
-    "google": ("multipart", "GoogleMultipart", _MULTIPART, multipart),
+    "odata-multipart": ("odata", "ODataMultipart", _MULTIPART, multipart),
+    "google": ("google", "GoogleMultipart", _MULTIPART, multipart),
     "facebook": ("facebook", "FacebookBatch", "application/json", facebook),
 }
 WITHOUT_GROUPS = ("google", "facebook")
@@ -184,7 +184,7 @@ def _read(name: str, dialect: Any, body: bytes) -> Callable[[], object]:
 
 
 def _both_ways(name: str, dialect: Any, batch: list[Item]) -> Callable[[], object]:
-    from django_batch.core.messages import Subresponse
+    from django_batch.core.batch import Subresponse
 
     sent = envelope(name, DIALECTS[name][3](batch))
     read = dialect.parse(sent)

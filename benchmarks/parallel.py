@@ -30,8 +30,8 @@ def wait(request: HttpRequest) -> HttpResponse:
 
 
 EXECUTORS: dict[str, dict[str, Any]] = {
-    "serial": {"executor": "django_batch.execution.serial.SerialExecutor"},
-    "threads": {"executor": "django_batch.execution.threads.ThreadExecutor", "max_workers": WORKERS},
+    "serial": {"executor": "django_batch.execution.executors.SerialExecutor"},
+    "threads": {"executor": "django_batch.execution.executors.ThreadExecutor", "max_workers": WORKERS},
 }
 
 

@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from benchmarks import peers, views
-from django_batch.dialects.multipart import GoogleMultipart
+from django_batch.dialects.google import GoogleMultipart
 from django_batch.views import BatchView
 
 urlpatterns = [

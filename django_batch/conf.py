@@ -18,7 +18,7 @@ from django.dispatch import receiver
 from django.utils.module_loading import import_string
 
 from django_batch.dialects.base import Dialect
-from django_batch.execution.base import Executor
+from django_batch.execution.executors import Executor
 
 T = TypeVar("T")
 
@@ -163,7 +163,7 @@ ATOMIC_RETRIES = Setting(  # times a group is run again after a deadlock or a se
 )
 EXECUTOR = Setting[str | type[Executor] | Executor](
     "EXECUTOR",
-    "django_batch.execution.serial.SerialExecutor",
+    "django_batch.execution.executors.SerialExecutor",
     "an Executor: a class, an instance, or the dotted path of one",
     _is_a(Executor),
 )

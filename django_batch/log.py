@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from django_batch.core.messages import Subrequest, Subresponse
+from django_batch.core.batch import Subrequest, Subresponse
 
 logger = logging.getLogger("django_batch")
 

@@ -18,23 +18,23 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from django_batch import conf
-from django_batch.core.messages import Batch, Subresponse
+from django_batch.carrier.envelopes import PARSERS, read_envelope
+from django_batch.carrier.streaming import AsyncStreamedAnswer, Pieces, Stream, StreamedAnswer, awritten, written
+from django_batch.carrier.timing import ServerTiming
+from django_batch.core.batch import Batch, Subresponse
 from django_batch.core.plan import plan
-from django_batch.core.run import Run
+from django_batch.core.schedule import Schedule
 from django_batch.dialects.base import Dialect, Envelope, Writer, choose
-from django_batch.envelopes import PARSERS, read_envelope
 from django_batch.errors import BatchError, NestedBatch
-from django_batch.execution.asynchronous import AsyncExecutor
-from django_batch.execution.base import Executor
-from django_batch.execution.conversation import Conversation
-from django_batch.execution.cookies import set_cookies
-from django_batch.execution.deadline import Deadline
-from django_batch.execution.exchange import Exchange
-from django_batch.execution.loops import on_thread
-from django_batch.execution.steps import Steps
+from django_batch.execution.batch_run import BatchRun
+from django_batch.execution.client.client import Client
+from django_batch.execution.client.cookies import set_cookies
+from django_batch.execution.executors import Executor
+from django_batch.execution.executors.asynchronous import AsyncExecutor
+from django_batch.execution.executors.deadline import Deadline
+from django_batch.execution.executors.loops import on_thread
+from django_batch.execution.step_runner import StepRunner
 from django_batch.signals import group_retried
-from django_batch.streaming import AsyncStreamedAnswer, Pieces, Stream, StreamedAnswer, awritten, written
-from django_batch.timing import ServerTiming
 
 
 class BatchView(APIView):
@@ -76,11 +76,11 @@ class BatchView(APIView):
         dialect = self._dialect
         batch = dialect.parse(self.get_envelope(request))
         writer = dialect.writer(batch)
-        exchange = self.get_exchange(request._request, batch, streamed=writer.streamed)
+        exchange = self.get_batch_run(request._request, batch, streamed=writer.streamed)
         self._timing.lap("read")
         return self.stream(writer, exchange) if writer.streamed else self.answer(writer, exchange)
 
-    def answer(self, writer: Writer, exchange: Exchange) -> HttpResponseBase:
+    def answer(self, writer: Writer, exchange: BatchRun) -> HttpResponseBase:
         """The answer, when all of it is there."""
         response = HttpResponse(status=writer.status, content_type=writer.content_type, headers=writer.headers)
         subresponses = exchange.answers(self.get_executor(), max_workers=self.max_workers)
@@ -98,7 +98,7 @@ class BatchView(APIView):
         if settings.DEBUG if self.server_timing is None else self.server_timing:
             response.headers["Server-Timing"] = str(self._timing)
 
-    def stream(self, writer: Writer, exchange: Exchange) -> HttpResponseBase:
+    def stream(self, writer: Writer, exchange: BatchRun) -> HttpResponseBase:
         """The answer, of which each part is sent when it is there. No cookie can follow the headers."""
         finished = exchange.finished(self.get_executor(), max_workers=self.max_workers)
         stream = Stream(written(finished, Pieces(writer, exchange.batch)))
@@ -114,19 +114,19 @@ class BatchView(APIView):
         """Whether the server has a loop. What is streamed by an iterator of the wrong kind comes all at once."""
         return isinstance(self.request._request, ASGIRequest)
 
-    def get_exchange(self, request: HttpRequest, batch: Batch, *, streamed: bool = False) -> Exchange:
+    def get_batch_run(self, request: HttpRequest, batch: Batch, *, streamed: bool = False) -> BatchRun:
         """What is to be done for `batch`. `request` is the one that carries it, `streamed` whether its answers are sent
         as they come. Raises a `BatchError` for a batch that cannot be run as it is."""
         deadline = Deadline(self.timeout)
-        run = Run(plan(batch, parallel_writes=self.parallel_writes), streamed=streamed, over=deadline.over)
-        conversation = Conversation(
+        run = Schedule(plan(batch, parallel_writes=self.parallel_writes), streamed=streamed, over=deadline.over)
+        conversation = Client(
             request,
             allowed_headers=self.allowed_headers,
             methods=self.methods,
             max_response_size=self.max_response_size,
             lenient=batch.lenient,
         )
-        steps = Steps(
+        steps = StepRunner(
             answers=run.answers,
             conversation=conversation,
             databases=_databases() if self.atomic_databases is None else self.atomic_databases,
@@ -135,7 +135,7 @@ class BatchView(APIView):
             max_size=self.max_size,
             deadline=deadline,
         )
-        return Exchange(request, run, steps, sender=type(self))
+        return BatchRun(request, run, steps, sender=type(self))
 
     def get_dialect(self) -> Dialect:
         """The wire format of this URL: of several, the one that reads the Content-Type of the request."""
@@ -188,7 +188,7 @@ class AsyncBatchView(BatchView):
     """`BatchView` on the loop of an ASGI server, where async views wait together. Under WSGI it is a `BatchView`."""
 
     view_is_async = True
-    _awaited: tuple[HttpResponse, Writer, Exchange] | None = None
+    _awaited: tuple[HttpResponse, Writer, BatchRun] | None = None
 
     async def dispatch(  # type: ignore[override]  # as Django's views do where they are async
         self, request: HttpRequest, *args: Any, **kwargs: Any
@@ -203,7 +203,7 @@ class AsyncBatchView(BatchView):
             self._fill(whole, writer, subresponses)
         return response
 
-    def answer(self, writer: Writer, exchange: Exchange) -> HttpResponseBase:
+    def answer(self, writer: Writer, exchange: BatchRun) -> HttpResponseBase:
         """The answer, yet without its content."""
         if not self.is_asgi:
             return super().answer(writer, exchange)
@@ -211,7 +211,7 @@ class AsyncBatchView(BatchView):
         self._awaited = response, writer, exchange
         return response
 
-    def stream(self, writer: Writer, exchange: Exchange) -> HttpResponseBase:
+    def stream(self, writer: Writer, exchange: BatchRun) -> HttpResponseBase:
         """The answer, of which each part is sent when it is there."""
         if not self.is_asgi:
             return super().stream(writer, exchange)
@@ -229,7 +229,7 @@ def run_batch(request: HttpRequest | Request, batch: Batch, **options: Any) -> l
     """
     _check_options(BatchView, options)
     view = BatchView(**options)
-    exchange = view.get_exchange(getattr(request, "_request", request), batch)
+    exchange = view.get_batch_run(getattr(request, "_request", request), batch)
     return exchange.answers(view.get_executor(), max_workers=view.max_workers)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from django.urls import URLPattern, include, path, re_path, register_converter
 
 from django_batch.dialects.facebook import FacebookBatch
-from django_batch.dialects.multipart import GoogleMultipart, ODataMultipart
-from django_batch.dialects.odata import ODataJSON
+from django_batch.dialects.google import GoogleMultipart
+from django_batch.dialects.odata import ODataJSON, ODataMultipart
 from django_batch.views import BatchView
 
 from .bookshop.views.items import ContactViewSet

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django_batch.core.messages import Batch, Subrequest
+from django_batch.core.batch import Batch, Subrequest
 from django_batch.dialects.base import Dialect, Envelope, Writer
-from django_batch.dialects.native import BareWriter
+from django_batch.dialects.native.dialect import BareWriter
 
 MULTIPART, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
 BOUNDARY = "between-parts"

@@ -15,8 +15,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, reverse
 
-from django_batch.execution.serial import SerialExecutor
-from django_batch.execution.threads import ThreadExecutor
+from django_batch.execution.executors import SerialExecutor, ThreadExecutor
 from django_batch.testing import BatchClient
 from django_batch.views import AsyncBatchView, BatchView
 from tests.asgi import AsWSGI

@@ -25,8 +25,8 @@ from rest_framework.throttling import AnonRateThrottle
 
 from django_batch import signals
 from django_batch.decorators import batch_exempt
-from django_batch.execution.deadline import Deadline
-from django_batch.execution.pool import pool
+from django_batch.execution.executors.deadline import Deadline
+from django_batch.execution.executors.pool import pool
 from django_batch.testing import BatchClient
 from django_batch.views import AsyncBatchView
 from example_project.bookshop.models import Author, Order
@@ -431,7 +431,7 @@ def test_batch_is_throttled(bookshop):
 
 
 def test_under_wsgi_it_is_a_batch_view(bookshop, settings, meeting):
-    settings.BATCH = {"EXECUTOR": "django_batch.execution.threads.ThreadExecutor"}
+    settings.BATCH = {"EXECUTOR": "django_batch.execution.executors.ThreadExecutor"}
     client = BatchClient()
     meeting(2)
     names = bodies(client.batch([{"path": "/meet/"}] * 2, path="/abatch/", parallel=True))

@@ -13,8 +13,7 @@ from django.core.management.base import SystemCheckError
 from django_batch import conf
 from django_batch.checks import check_settings
 from django_batch.dialects.native import NativeDialect
-from django_batch.execution.base import Executor
-from django_batch.execution.serial import SerialExecutor
+from django_batch.execution.executors import Executor, SerialExecutor
 from django_batch.views import BatchView
 
 NUMBERS = [0, -1, 1.0, "1", True, None]
@@ -28,7 +27,7 @@ WRONG: dict[str, list[Any]] = {
     "ATOMIC_DATABASES": ["default", 7, [], ["no-such-alias"], ["default", 7], {"default": 1}],
     "ATOMIC_RETRIES": [-1, 1.0, "1", True, None],
     "TIMEOUT": [0, -1, "1", True, 0.0, float("nan")],
-    "EXECUTOR": [*CLASSES, Executor, "django_batch.execution.base.Executor", NativeDialect],
+    "EXECUTOR": [*CLASSES, Executor, "django_batch.execution.executors.Executor", NativeDialect],
     "MAX_WORKERS": NUMBERS,
     "SERVER_TIMING": [0, 1, "yes"],
     "DIALECT": [*CLASSES, "django_batch.dialects.base.Dialect", SerialExecutor, [], [NativeDialect, NativeDialect]],
@@ -42,7 +41,7 @@ RIGHT: dict[str, list[Any]] = {
     "ATOMIC_DATABASES": [None, ["archive"], {"default", "archive"}],
     "ATOMIC_RETRIES": [0, 3],
     "TIMEOUT": [None, 1, 0.5],
-    "EXECUTOR": [SerialExecutor, SerialExecutor(), "django_batch.execution.threads.ThreadExecutor"],
+    "EXECUTOR": [SerialExecutor, SerialExecutor(), "django_batch.execution.executors.ThreadExecutor"],
     "MAX_WORKERS": [1],
     "SERVER_TIMING": [None, True, False],
     "DIALECT": [NativeDialect, NativeDialect(), "django_batch.dialects.native.NativeDialect", [NativeDialect]],

@@ -11,7 +11,7 @@ from django.test import RequestFactory
 from django.utils.decorators import method_decorator
 from django.views import View
 
-from django_batch.core.messages import Subrequest
+from django_batch.core.batch import Subrequest
 from django_batch.decorators import batch_exempt
 
 

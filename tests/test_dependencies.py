@@ -7,7 +7,7 @@ from django.urls import include, path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_batch.execution.threads import ThreadExecutor
+from django_batch.execution.executors import ThreadExecutor
 from django_batch.signals import subrequest_finished
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView

@@ -23,8 +23,8 @@ from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
 from django_batch import signals
-from django_batch.execution.deadline import Deadline
-from django_batch.execution.pool import SIZE, pool
+from django_batch.execution.executors.deadline import Deadline
+from django_batch.execution.executors.pool import SIZE, pool
 from django_batch.views import BatchView
 from tests import asgi
 from tests.bank import open_bank

@@ -16,7 +16,7 @@ from tests.bank import open_bank
 from tests.bank.batches import references
 from tests.bank.expected import ALONE, COMMITTED, FAILURES
 from tests.bank.models import Entry
-from tests.execution.test_threads import batches as graphs
+from tests.execution.executors.test_threads import batches as graphs
 from tests.roads import PLAIN, ROADS, Road
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")

@@ -20,7 +20,7 @@ from django_batch.dialects.facebook import FacebookBatch
 from django_batch.views import BatchView
 from example_project.bookshop.models import Author, Book
 from example_project.urls import urlpatterns as site_urls
-from tests.dialects.test_facebook import SENT
+from tests.dialects.facebook.test_dialect import SENT
 
 from .forms import CONTENT_TYPE, URLENCODED, form, part
 

@@ -12,7 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_batch.dialects.multipart import GoogleMultipart
+from django_batch.dialects.google import GoogleMultipart
 from django_batch.dialects.native import NativeDialect
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
-from django_batch.dialects.multipart import GoogleMultipart
+from django_batch.dialects.google import GoogleMultipart
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView
 from example_project.urls import urlpatterns as site_urls

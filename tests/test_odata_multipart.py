@@ -12,8 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_batch.dialects.multipart import ODataMultipart
-from django_batch.dialects.odata import ODataJSON
+from django_batch.dialects.odata import ODataJSON, ODataMultipart
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView
 from tests.bank import open_bank

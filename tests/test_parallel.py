@@ -15,8 +15,8 @@ from django.urls import clear_script_prefix, get_script_prefix, include, path, s
 from django.utils import timezone, translation
 from django.views.decorators.csrf import csrf_exempt
 
-from django_batch.core.messages import Batch, Subrequest
-from django_batch.execution.threads import ThreadExecutor
+from django_batch.core.batch import Batch, Subrequest
+from django_batch.execution.executors import ThreadExecutor
 from django_batch.signals import subrequest_finished
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView, run_batch
@@ -103,7 +103,7 @@ urlpatterns = [
 
 @pytest.fixture(autouse=True)
 def threads(settings):
-    settings.BATCH = {"EXECUTOR": "django_batch.execution.threads.ThreadExecutor"}
+    settings.BATCH = {"EXECUTOR": "django_batch.execution.executors.ThreadExecutor"}
 
 
 @pytest.fixture

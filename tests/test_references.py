@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_batch.dialects import queries
+from django_batch.dialects.native import queries
 from django_batch.testing import BatchClient
 from example_project.bookshop.models import Book, Order
 from tests.bank.batches import fates

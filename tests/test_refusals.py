@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_batch import errors
-from django_batch.dialects.items import Item
+from django_batch.dialects.native.items import Item
 from django_batch.errors import BatchError
 from django_batch.testing import BatchClient
 from example_project.bookshop.models import Review

@@ -14,11 +14,11 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from django_batch import conf
-from django_batch.core.messages import Subresponse
-from django_batch.core.run import Run
+from django_batch.core.batch import Subresponse
+from django_batch.core.schedule import Schedule
 from django_batch.dialects.native import NativeDialect
-from django_batch.execution.base import Executor, Perform
-from django_batch.execution.serial import SerialExecutor
+from django_batch.execution.executors import SerialExecutor
+from django_batch.execution.executors.base import Executor, Perform
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView
 from example_project.bookshop.models import Subscriber
@@ -33,14 +33,14 @@ REFERENCE = (ROOT / "docs/reference/settings.md").read_text()
 class IdleExecutor(Executor):
     """Performs nothing."""
 
-    def execute(self, run: Run, perform: Perform, *, max_workers: int) -> Iterator[Sequence[Subresponse]]:
+    def execute(self, run: Schedule, perform: Perform, *, max_workers: int) -> Iterator[Sequence[Subresponse]]:
         yield from ()
 
 
 class CountingExecutor(SerialExecutor):
     """Remembers how many workers it may have."""
 
-    def execute(self, run: Run, perform: Perform, *, max_workers: int) -> Iterator[Sequence[Subresponse]]:
+    def execute(self, run: Schedule, perform: Perform, *, max_workers: int) -> Iterator[Sequence[Subresponse]]:
         self.max_workers = max_workers
         return super().execute(run, perform, max_workers=max_workers)
 

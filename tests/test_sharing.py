@@ -115,7 +115,7 @@ SAFE = {"path": "/who/"}
 def test_steps_side_by_side_know_the_sender_as_one_after_another(
     known_by, templates, transactional_db, tmp_path, settings
 ):
-    settings.BATCH = {"EXECUTOR": "django_batch.execution.threads.ThreadExecutor"}
+    settings.BATCH = {"EXECUTOR": "django_batch.execution.executors.ThreadExecutor"}
     changes = [{"method": "POST", "path": f"/change/{name}/"} for name in CHANGES]
     requests = [each for change in changes for each in (change, SAFE, SAFE, SAFE)]
     client = BatchClient(HTTP_AUTHORIZATION=KNOWN_BY[known_by].authorization or "")

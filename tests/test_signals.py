@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from django_batch import signals
-from django_batch.core.messages import Batch, Subrequest
+from django_batch.core.batch import Batch, Subrequest
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView, run_batch
 from example_project.urls import urlpatterns

@@ -17,11 +17,11 @@ from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 
 from django_batch import signals
-from django_batch.core.messages import Subresponse
+from django_batch.core.batch import Subresponse
 from django_batch.dialects.base import Writer
 from django_batch.dialects.native import NativeDialect
-from django_batch.dialects.writers import NativeWriter
-from django_batch.execution.pool import SIZE, pool
+from django_batch.dialects.native.writers import NativeWriter
+from django_batch.execution.executors.pool import SIZE, pool
 from django_batch.views import AsyncBatchView, BatchView
 from example_project.bookshop.models import Order
 from tests import asgi
@@ -210,7 +210,7 @@ def test_writer_that_wants_request_order_is_given_it_by_asgi(bookshop, url):
     assert [each["body"] for each in answers] == ["a", "b"]
 
 
-THREADS = "django_batch.execution.threads.ThreadExecutor"
+THREADS = "django_batch.execution.executors.ThreadExecutor"
 
 
 def test_answers_are_sent_while_another_step_is_in_progress(bookshop, templates, tmp_path, settings):

@@ -8,7 +8,8 @@ from django.db import connection
 from django.test import Client
 from django.urls import include, path
 
-from django_batch.dialects.multipart import GoogleMultipart, ODataMultipart
+from django_batch.dialects.google import GoogleMultipart
+from django_batch.dialects.odata import ODataMultipart
 from django_batch.views import AsyncBatchView, BatchView
 from tests import asgi
 from tests.bank import open_bank

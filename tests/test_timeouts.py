@@ -8,7 +8,7 @@ import pytest
 from django.http import HttpResponse
 from django.urls import include, path
 
-from django_batch.execution.deadline import Deadline
+from django_batch.execution.executors.deadline import Deadline
 from django_batch.testing import BatchClient
 from example_project.bookshop.models import Order
 from tests.bank.batches import fates
@@ -81,7 +81,7 @@ def test_dry_run_is_answered_as_far_as_it_came(ada, bookshop):
 
 
 def test_steps_on_threads_are_not_started_either(ada, bookshop, settings):
-    settings.BATCH = {**settings.BATCH, "EXECUTOR": "django_batch.execution.threads.ThreadExecutor"}
+    settings.BATCH = {**settings.BATCH, "EXECUTOR": "django_batch.execution.executors.ThreadExecutor"}
     answers = ada.batch([LATE, put(1, depends_on="0"), put(2)], parallel=True)
     assert fates(answers)[1:] == ["424 not_run"] * 2
 

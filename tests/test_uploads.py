@@ -18,7 +18,7 @@ from django.test import Client, RequestFactory
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
-from django_batch.execution.threads import ThreadExecutor
+from django_batch.execution.executors import ThreadExecutor
 from django_batch.views import BatchView
 from example_project.bookshop.models import Book
 from example_project.urls import urlpatterns as site_urls

@@ -38,15 +38,15 @@ from rest_framework.versioning import (
 from rest_framework.views import APIView
 
 from django_batch.conf import SETTINGS
-from django_batch.core.messages import Batch, Subrequest, Subresponse
-from django_batch.core.run import Run
+from django_batch.core.batch import Batch, Subrequest, Subresponse
+from django_batch.core.schedule import Schedule
 from django_batch.dialects.base import Dialect, Envelope, Writer
-from django_batch.dialects.native import NativeDialect, NativeWriter
+from django_batch.dialects.native.dialect import NativeDialect, NativeWriter
 from django_batch.errors import BatchError, UnknownDependency
-from django_batch.execution.base import Executor, Perform
-from django_batch.execution.cookies import set_cookies
-from django_batch.execution.exchange import Exchange
-from django_batch.execution.serial import SerialExecutor
+from django_batch.execution.batch_run import BatchRun
+from django_batch.execution.client.cookies import set_cookies
+from django_batch.execution.executors import SerialExecutor
+from django_batch.execution.executors.base import Executor, Perform
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView, run_batch
 from example_project.urls import urlpatterns
@@ -285,7 +285,7 @@ class LineDialect(Dialect):
 class BackwardExecutor(SerialExecutor):
     """Has the steps of a batch done in the order of the alphabet."""
 
-    def execute(self, run: Run, perform: Perform, *, max_workers: int) -> Iterator[Sequence[Subresponse]]:
+    def execute(self, run: Schedule, perform: Perform, *, max_workers: int) -> Iterator[Sequence[Subresponse]]:
         for step in sorted(run.start(100), key=lambda step: step.subrequests[0].id):
             subresponses = perform(step)
             run.finish(step, subresponses)
@@ -348,11 +348,11 @@ def test_executor_of_a_subclass_drives_the_steps(client, serve):
 
 def test_refusal_of_a_subclass_is_written_as_any_other(client, serve):
     class CarefulView(BatchView):
-        def get_exchange(self, request: HttpRequest, batch: Batch, **options: bool) -> Exchange:
+        def get_batch_run(self, request: HttpRequest, batch: Batch, **options: bool) -> BatchRun:
             for subrequest in batch.subrequests:
                 if subrequest.method == "DELETE":
                     raise Careless("Nothing is deleted here.", pointer=subrequest.pointer)
-            return super().get_exchange(request, batch, **options)
+            return super().get_batch_run(request, batch, **options)
 
     serve(careful=CarefulView.as_view())
     response = client.send_batch([ME, {"method": "DELETE", "path": "/api/reviews/1/"}], path="/careful/")

@@ -10,7 +10,8 @@ from django.urls import include, path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_batch.dialects.multipart import GoogleMultipart, ODataMultipart
+from django_batch.dialects.google import GoogleMultipart
+from django_batch.dialects.odata import ODataMultipart
 from django_batch.views import BatchView
 from example_project.bookshop.views.odata import ODataItems
 from example_project.service_urls import service

@@ -10,8 +10,8 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 
+from django_batch.core.batch import Subresponse
 from django_batch.core.media_types import is_json, is_text, text_of
-from django_batch.core.messages import Subresponse
 
 _BINARY = object()  # stands for a body that has no value
 _INDEX = re.compile(r"0|[1-9][0-9]{0,17}")  # RFC 6901 §4

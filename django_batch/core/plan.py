@@ -14,7 +14,7 @@ from itertools import count, repeat
 
 from msgspec import Struct
 
-from django_batch.core.messages import Batch, Subrequest
+from django_batch.core.batch import Batch, Subrequest
 from django_batch.errors import BatchError, DependencyCycle, DuplicateId, UnknownDependency, refusal
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 §9.2.1

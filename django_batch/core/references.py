@@ -14,8 +14,8 @@ from urllib.parse import quote, unquote
 
 from msgspec.structs import replace
 
+from django_batch.core.batch import Reference, Subrequest, Subresponse
 from django_batch.core.documents import Number, Query, document, json_pieces, to_json
-from django_batch.core.messages import Reference, Subrequest, Subresponse
 from django_batch.errors import UnresolvedReference
 
 # A string, which may look like anything inside, or a reference outside of any: whatever comes first is taken whole.

@@ -11,8 +11,8 @@ from typing import ClassVar
 import msgspec
 from msgspec import Struct
 
+from django_batch.core.batch import Batch, File, Subresponse
 from django_batch.core.media_types import media_type_of
-from django_batch.core.messages import Batch, File, Subresponse
 from django_batch.errors import BatchError
 
 

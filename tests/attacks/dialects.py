@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from django_batch.dialects.base import Dialect
 from django_batch.dialects.facebook import FacebookBatch
-from django_batch.dialects.multipart import GoogleMultipart, ODataMultipart
-from django_batch.dialects.odata import ODataJSON
+from django_batch.dialects.google import GoogleMultipart
+from django_batch.dialects.odata import ODataJSON, ODataMultipart
 from tests.parts import answers, change_set, multipart, part
 
 from .senders import JSON, UPLOAD, Item, Sender, bytes_of

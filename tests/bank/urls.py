@@ -4,9 +4,9 @@ from django.db import transaction
 from django.urls import include, path
 
 from django_batch.dialects.facebook import FacebookBatch
-from django_batch.dialects.multipart import GoogleMultipart, ODataMultipart
-from django_batch.dialects.odata import ODataJSON
-from django_batch.execution.threads import ThreadExecutor
+from django_batch.dialects.google import GoogleMultipart
+from django_batch.dialects.odata import ODataJSON, ODataMultipart
+from django_batch.execution.executors import ThreadExecutor
 from django_batch.views import BatchView
 from example_project.urls import urlpatterns as site
 from tests.bank import views

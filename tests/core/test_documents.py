@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from django_batch.core.batch import Batch, Subrequest, Subresponse
 from django_batch.core.documents import Number, document, pointer, to_json
-from django_batch.core.messages import Batch, Subrequest, Subresponse
 from django_batch.dialects.native import NativeDialect
 
 JSON = "application/json"

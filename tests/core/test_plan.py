@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from django_batch.core.messages import Batch, Reference, Subrequest
+from django_batch.core.batch import Batch, Reference, Subrequest
 from django_batch.core.plan import Step, plan
 from django_batch.errors import BatchError, DependencyCycle, DuplicateId, Malformed, UnknownDependency
 

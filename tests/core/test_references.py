@@ -15,8 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from django_batch.core.batch import Reference, Subrequest, Subresponse
 from django_batch.core.documents import pointer
-from django_batch.core.messages import Reference, Subrequest, Subresponse
 from django_batch.core.references import fill, in_body, in_text, masked
 from django_batch.errors import UnresolvedReference
 

@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 from django_batch.errors import BatchExempt, NestedBatch
-from django_batch.execution.credentials import Credentials
+from django_batch.sharing.lookups import Lookups
 from tests.roads import whole
 
 from .calls import TOKEN
@@ -74,7 +74,7 @@ def without_sharing(how: How) -> How:
     """What `how` does where nothing is kept that was loaded for the credentials, so that all is loaded each time."""
 
     def do(client: Client, site: Site, sender: Sender, calls: Sequence[Call]) -> list[Answer]:
-        with patch.object(Credentials, "keep", lambda *args: None):
+        with patch.object(Lookups, "keep", lambda *args: None):
             return how(client, site, sender, calls)
 
     return do

@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpRe
 from django.urls import include, path
 from django.utils import timezone
 
-from django_batch.dialects.multipart import GoogleMultipart, ODataMultipart
-from django_batch.dialects.odata import ODataJSON
+from django_batch.dialects.google import GoogleMultipart
+from django_batch.dialects.odata import ODataJSON, ODataMultipart
 from django_batch.views import BatchView
 
 from . import rights

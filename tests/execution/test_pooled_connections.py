@@ -9,8 +9,8 @@ import pytest
 from asgiref.sync import ThreadSensitiveContext, async_to_sync, sync_to_async
 from django.db import connections
 
-from tests.execution import test_asynchronous
-from tests.execution.test_threads import SECONDS, Log, answered, books, execute, subrequest
+from tests.execution.executors import test_asynchronous
+from tests.execution.executors.test_threads import SECONDS, Log, answered, books, execute, subrequest
 from tests.services import connected, database_or_skip
 
 SIZE = 2  # connections in the pool

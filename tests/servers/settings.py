@@ -14,4 +14,4 @@ DATABASES = {
     }
     for alias in ("default", "archive")
 }
-BATCH = {"MAX_REQUESTS": 2000, "EXECUTOR": "django_batch.execution.threads.ThreadExecutor"}
+BATCH = {"MAX_REQUESTS": 2000, "EXECUTOR": "django_batch.execution.executors.ThreadExecutor"}

@@ -1,0 +1,212 @@
+"""From the HTTP request that carries a batch to the `Envelope` that its dialect reads.
+
+A form is read by Django's own parsers, whose upload handlers put large files on disk, and only if the dialect reads
+forms. Any site can send one with the cookies of its reader, so that it has to pass a CSRF check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from threading import Lock
+from typing import Any, Protocol, TypeAlias
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent, TooManyFilesSent
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpHeaders, HttpRequest, QueryDict, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from django.utils.datastructures import MultiValueDict
+from rest_framework.parsers import BaseParser, DataAndFiles
+from rest_framework.request import Request
+
+from django_batch.core.batch import File
+from django_batch.core.media_types import charset_of, media_type_of
+from django_batch.dialects.base import Envelope, Form
+from django_batch.errors import Malformed, TooLarge, UnsupportedMediaType
+from django_batch.execution.client.csrf import check_sender
+from django_batch.execution.requests.factory import absolute_url
+
+_MULTIPART, _URLENCODED = _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+# What a browser sends to another site without asking that one first (Fetch §2.2.2, "CORS-safelisted request-header").
+_SENT_UNASKED = (*_FORMS, "text/plain", "")
+
+
+class _Readable(Protocol):
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+_Content: TypeAlias = "dict[str, object] | DataAndFiles[QueryDict, MultiValueDict[str, UploadedFile[bytes]]]"
+
+
+class _Parser(BaseParser):
+    """Leaves the body to the dialect. The CSRF check of a session looks for a form, and would have all of it parsed."""
+
+    media_type = "*/*"
+
+    def parse(
+        self, stream: _Readable, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> _Content:
+        """No form, whatever was sent."""
+        return {}
+
+
+class _FormParser(_Parser):
+    """Reads a form for a dialect that does, and for that check."""
+
+    def parse(
+        self, stream: _Readable, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> _Content:
+        """The fields and files of a form. Raises a `BatchError` if they cannot be read, or are too large."""
+        view = (parser_context or {})["view"]
+        if media_type_of(media_type or "") not in view.get_dialect().media_types:
+            return {}
+        return _read_form(view.request._request, stream, view.max_size)
+
+
+class _MultipartParser(_FormParser):
+    media_type = _MULTIPART
+
+
+class _UrlencodedParser(_FormParser):
+    media_type = _URLENCODED
+
+
+PARSERS = (_MultipartParser, _UrlencodedParser, _Parser)
+
+
+def read_envelope(request: Request, *, media_types: Collection[str], max_size: int, max_requests: int) -> Envelope:
+    """What `request` carries, for a dialect that reads `media_types`.
+
+    Raises `TooLarge` past `max_size` bytes, if possible before anything is read, and `PermissionDenied` for what a page
+    of another site may have sent.
+    """
+    sent = request._request
+    content_type = sent.META.get("CONTENT_TYPE", "")
+    media_type = media_type_of(content_type)
+    is_form, is_read = media_type in _FORMS, media_type in media_types
+    form = _form(request) if is_form and is_read else None
+    if is_read and media_type in _SENT_UNASKED:
+        check_sender(sent)
+    return _SentEnvelope(
+        b"" if is_form else _body(sent, max_size),
+        content_type=content_type,
+        url="",
+        max_requests=max_requests,
+        headers=_Headers(sent),
+        form=form,
+        query=sent.META.get("QUERY_STRING", ""),
+        request=sent,
+    )
+
+
+class _SentEnvelope(Envelope, frozen=True, kw_only=True):
+    """One whose `url` is made when it is asked for, of the `request` that carries the batch."""
+
+    request: HttpRequest
+
+    @property  # type: ignore[misc]  # in place of the field
+    def url(self) -> str:
+        return absolute_url(self.request)
+
+
+class _Headers(Mapping[str, str]):
+    """The headers of `request`. Django's own mapping would be made of all of them first: 3 % of a batch of one."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    def __getitem__(self, name: str) -> str:
+        value: str = self._request.META[HttpHeaders.to_wsgi_name(name)]
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._request.headers)
+
+    def __len__(self) -> int:
+        return len(self._request.headers)
+
+
+def _body(request: HttpRequest, max_size: int) -> bytes:
+    _check_declared(request, max_size)
+    return _Bounded(request, max_size).read()
+
+
+def _check_declared(request: HttpRequest, max_size: int) -> None:
+    try:
+        declared = int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        declared = 0
+    if declared > max_size:
+        raise _too_large(max_size)
+
+
+class _Bounded:
+    """A stream of at most `limit` bytes, whatever its sender has declared."""
+
+    def __init__(self, stream: _Readable, limit: int) -> None:
+        self._stream = stream
+        self._limit = limit
+        self._left = limit
+
+    def read(self, size: int = -1, /) -> bytes:
+        most = self._left + 1
+        try:
+            content = self._stream.read(most if size < 0 else min(size, most))
+        except UnreadablePostError as error:
+            raise Malformed("The batch could not be read to its end.") from error
+        self._left -= len(content)
+        if self._left < 0:
+            raise _too_large(self._limit)
+        return content
+
+
+def _too_large(max_size: int) -> TooLarge:
+    return TooLarge(f"The batch has more than {max_size} bytes. Send it in several.")
+
+
+def _read_form(request: HttpRequest, stream: _Readable, max_size: int) -> _Content:
+    """Raises a `BatchError`: an upload handler or a setting of the site may refuse a form, too."""
+    content_type = request.META["CONTENT_TYPE"]
+    if charset_of(content_type) not in (None, "utf-8", "utf8"):
+        raise UnsupportedMediaType(f"Send the form in UTF-8, not as {content_type!r}.")
+    _check_declared(request, max_size)
+    bounded = _Bounded(stream, max_size)
+    try:
+        if request.content_type == _MULTIPART:
+            return DataAndFiles(*request.parse_file_upload(request.META, bounded))  # type: ignore[arg-type]  # it reads
+        return DataAndFiles(QueryDict(bounded.read(), encoding="utf-8"), MultiValueDict())
+    except (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent) as error:
+        raise TooLarge(f"The form is too large for this site. {error} Send it in several.") from None
+    except (MultiPartParserError, SuspiciousOperation) as error:
+        raise Malformed(f"The form cannot be read: {error}") from None
+
+
+def _form(request: Request) -> Form:
+    if not request._request.META.get("CONTENT_LENGTH"):
+        raise Malformed("The form has no Content-Length, without which Django reads none.")
+    files = {name: tuple(_file(name, each) for each in uploads) for name, uploads in request.FILES.lists()}
+    return Form({name: tuple(values) for name, values in request.POST.lists()}, files)
+
+
+def _file(field: str, upload: UploadedFile[bytes]) -> File:
+    return File(field, upload.name or "", _content_type(upload), upload.size or 0, _reader(upload))
+
+
+def _content_type(upload: UploadedFile[bytes]) -> str:
+    """As the sender has written it; Django has taken it apart."""
+    parameters = (upload.content_type_extra or {}).items()
+    return "; ".join(
+        [upload.content_type or "", *(f'{name}="{value.decode(errors="replace")}"' for name, value in parameters)]
+    )
+
+
+def _reader(upload: UploadedFile[bytes]) -> Callable[[int, int], bytes]:
+    """One file has one position, and may be sent on several threads at once."""
+    lock = Lock()
+
+    def read(position: int, size: int) -> bytes:
+        with lock:
+            upload.seek(position)
+            content: bytes = upload.read(size)
+            return content
+
+    return read

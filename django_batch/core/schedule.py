@@ -1,0 +1,113 @@
+"""The books of one batch: which step may start, and what has been answered.
+
+`Schedule` does no work and never waits, so that an executor is a short driver: serial, on threads, or asynchronous.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from django_batch.core.answering import TIME_OVER, Answers, not_run
+from django_batch.core.batch import Subrequest, Subresponse
+from django_batch.core.plan import Plan, Step
+
+
+class Schedule:
+    """The books of `plan`. Not thread-safe: one thread starts and finishes all steps.
+
+    Of a `streamed` batch, whose answers are handed on as they are finished, only what others still refer to is kept.
+    Once its time is `over`, nothing more is started.
+    """
+
+    def __init__(self, plan: Plan, *, streamed: bool = False, over: Callable[[], bool] = lambda: False) -> None:
+        self.plan = plan
+        self.streamed = streamed
+        self.stopped = ""  # why, once nothing more may start
+        self._over = over
+        self._answers: dict[str, Sequence[Subresponse]] = {}
+        self._continues = plan.batch.continue_on_error
+        self._references: dict[str, int] = {}  # id -> how many still refer to it, of a streamed batch
+        if streamed:
+            self._references = Counter(id_ for each in plan.batch.subrequests for id_ in _referred(each))
+        self._ready = [step for step in reversed(plan.steps) if not step.after]  # the last is the next
+        self._waiting = {step.position: len(step.after) for step in plan.steps if step.after}
+        self._dependents: dict[int, list[Step]] = {}
+        for step in plan.steps:
+            for position in step.after:
+                self._dependents.setdefault(position, []).append(step)
+
+    @property
+    def answers(self) -> Answers:
+        """Every id and group name that has been answered -> its subresponses."""
+        return self._answers
+
+    def stop(self, reason: str) -> None:
+        """Let nothing more start. The first `reason` is what the rest is answered."""
+        self.stopped = self.stopped or reason
+
+    def start(self, limit: int = 1) -> list[Step]:
+        """At most `limit` steps that may begin now, in batch order. None, with none in progress: the run is over."""
+        if self._ready and self._over():
+            self.stop(TIME_OVER)
+        steps: list[Step] = []
+        while self._ready and len(steps) < limit and not self.stopped:
+            steps.append(self._ready.pop())
+        return steps
+
+    def finish(self, step: Step, subresponses: Sequence[Subresponse]) -> None:
+        """Take the answers of `step`, which may let others start, or stop the run."""
+        if not self._continues and any(subresponse.failed for subresponse in subresponses):
+            self.stop("the batch stopped at the first failure")
+        for subresponse in subresponses:
+            kept = self._kept(subresponse) if self.streamed else subresponse
+            self._answers[subresponse.subrequest.id] = (kept,)
+        if (group := step.subrequests[0].atomicity_group) is not None:
+            self._answers[group] = [*map(_outcome, subresponses)] if self.streamed else subresponses
+        if self.streamed and self._references:
+            self._forget(step.subrequests)
+        for dependent in self._dependents.get(step.position, ()):
+            self._waiting[dependent.position] -= 1
+            if not self._waiting[dependent.position]:
+                insort(self._ready, dependent, key=_from_behind)
+
+    def subresponses(self) -> list[Subresponse]:
+        """One answer for each sub-request, in request order; what was not run says so."""
+        answers = self._answers
+        return [
+            answers[subrequest.id][0] if subrequest.id in answers else not_run(subrequest, self.stopped)
+            for subrequest in self.plan.batch.subrequests
+        ]
+
+    def rest(self) -> list[Subresponse]:
+        """The answers of those that were not run, in request order, now that the run is over."""
+        return [
+            not_run(subrequest, self.stopped)
+            for subrequest in self.plan.batch.subrequests
+            if subrequest.id not in self._answers
+        ]
+
+    def _kept(self, subresponse: Subresponse) -> Subresponse:
+        """`subresponse`, with as much of it as may still be asked for."""
+        return subresponse if self._references.get(subresponse.subrequest.id) else _outcome(subresponse)
+
+    def _forget(self, subrequests: Iterable[Subrequest]) -> None:
+        """Keep no more than the outcome of what only `subrequests`, which have now been answered, referred to."""
+        for id_ in (id_ for subrequest in subrequests for id_ in _referred(subrequest)):
+            self._references[id_] -= 1
+            if not self._references[id_]:
+                self._answers[id_] = (_outcome(self._answers[id_][0]),)
+
+
+def _from_behind(step: Step) -> int:
+    return -step.position
+
+
+def _referred(subrequest: Subrequest) -> set[str]:
+    return {reference.id for reference in subrequest.references}
+
+
+def _outcome(subresponse: Subresponse) -> Subresponse:
+    """What decides about others: its status."""
+    return Subresponse(subresponse.subrequest, subresponse.status, duration=subresponse.duration)

@@ -1,0 +1,232 @@
+"""The batches of Facebook's Graph API, which drf-batch-requests has too.
+
+JSONP (`callback=`) is not offered: it is there to let pages of other sites read what is answered to their readers.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import responses
+from typing import cast
+from urllib.parse import parse_qsl
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.json import Decoder, encode
+from msgspec.structs import replace
+
+from django_batch.core.batch import Batch, Subresponse
+from django_batch.core.media_types import is_json, is_text, media_type_of, text_of
+from django_batch.dialects.base import Dialect, Envelope, Writer
+from django_batch.dialects.facebook.operations import FORM, JSON, OperationReader
+from django_batch.dialects.facebook.urls import RelativeURLs
+from django_batch.dialects.shared.bodies import is_json_text
+from django_batch.dialects.shared.forms import FileParts, opened
+from django_batch.dialects.shared.fragments import Fragments
+from django_batch.dialects.shared.json_items import ItemsWriter, check_encoding, read_items
+from django_batch.dialects.shared.json_text import read, read_members
+from django_batch.errors import BatchError, FailedDependency, Malformed, NotRun, UnresolvedReference
+
+_MAX_PARAMETERS = 1_000  # in the query of the batch's URL
+_UNTYPED = ("", "text/plain")  # of a body whose sender names no type; the second is what some servers say then
+_NOT_DONE = (FailedDependency, NotRun, UnresolvedReference)
+
+
+class FacebookBatch(Dialect):
+    """Reads and writes Facebook's format. `Batch.layout` is whether answers have their headers.
+
+    `root` is the path that relative URLs go on from; if they may be `versioned`, without the version of the API that
+    some SDKs put before them. By default answers are what Facebook's SDKs know: a success is
+    200 (`plain_success`), its empty body is `{"success": true}` (`fill_empty`), each failure has an `error` in its body
+    (`wrap_errors`), and what another operation refers to is left out (`omit_referred`).
+    """
+
+    media_types = (JSON, "multipart/form-data", FORM, *_UNTYPED)
+    error_content_type = JSON
+
+    def __init__(
+        self,
+        *,
+        root: str = "/",
+        versioned: bool = False,
+        max_requests: int | None = 50,
+        plain_success: bool = True,
+        fill_empty: bool = True,
+        wrap_errors: bool = True,
+        omit_referred: bool = True,
+    ) -> None:
+        self.max_requests = max_requests
+        self._root = f"{root.rstrip('/')}/"
+        self._versioned = versioned
+        self._omit_referred = omit_referred
+        self._style = Style(plain_success, fill_empty, wrap_errors)
+
+    def parse(self, envelope: Envelope) -> Batch:
+        """The batch in `envelope`. Raises for what is no JSON, not in UTF-8, or too much; the rest are faults."""
+        if media_type_of(envelope.content_type) in _UNTYPED:
+            envelope = _as_query(envelope)
+        parameters = _parameters(envelope)
+        urls = RelativeURLs(base=envelope.url, root=self._root, versioned=self._versioned)
+        reader = OperationReader(urls, access_token=_text(parameters, "access_token"), parts=FileParts(envelope.form))
+        faults: list[BatchError] = []
+        members = {"requests": parameters["batch"]}
+        envelope = replace(envelope, body=envelope.body or bytes(parameters["batch"]))
+        found = read_items(members, faults, envelope, pointer="/batch", read_item=reader.read)
+        subrequests = [reader.tied(each, faults) if each.depends_on else each for each in found]
+        referred = {reference.id for each in subrequests for reference in each.references if self._omit_referred}
+        if left_out := reader.left_out(referred):
+            subrequests = [replace(each, omit_body=True) if each.id in left_out else each for each in subrequests]
+        return Batch(
+            tuple(subrequests),
+            lenient=True,
+            faults=tuple(faults),
+            layout=_text(parameters, "include_headers").lower() not in ("false", "0"),
+        )
+
+    def writer(self, batch: Batch) -> Writer:
+        """A writer of an array, whose status is 200 whatever is in it."""
+        return FacebookWriter(self._style, has_headers=cast("bool", batch.layout))
+
+    def write_error(self, error: BatchError) -> bytes:
+        """The refusal of a whole batch."""
+        return _error(error.detail, error.status, encode(error.problem()))
+
+
+def _as_query(envelope: Envelope) -> Envelope:
+    """`envelope` with the form that its body is, though its type does not say so, behind its query."""
+    try:
+        return replace(envelope, body=b"", content_type="", query=f"{envelope.query}&{envelope.body.decode()}")
+    except UnicodeDecodeError as error:
+        raise Malformed(f"The batch is not UTF-8: {error.reason}.") from None
+
+
+def _parameters(envelope: Envelope) -> Mapping[str, Raw]:
+    """The parameters of a batch, in its query and its body: JSON values, or texts. `batch` is there."""
+    try:
+        query = parse_qsl(envelope.query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
+    except ValueError:
+        raise Malformed(f"The query has more than {_MAX_PARAMETERS} parameters.") from None
+    parameters = {name: Raw(value.encode()) for name, value in query}
+    if envelope.form:
+        parameters.update((name, Raw(values[-1].encode())) for name, values in envelope.form.fields.items())
+        if "batch" in envelope.form.files or "batch" in envelope.form.fields:
+            batch = opened(envelope)
+            check_encoding(batch)
+            parameters["batch"] = Raw(batch.body)
+    elif envelope.content_type:
+        check_encoding(envelope)
+        parameters.update(read_members(envelope.body))
+    if "batch" not in parameters:
+        raise Malformed("A batch needs the parameter 'batch', a JSON array of operations.", pointer="/batch")
+    if _is_string(parameters["batch"]):  # in which the array stands
+        parameters["batch"] = Raw(read(parameters["batch"], _string, pointer="/batch").encode())
+    return parameters
+
+
+def _text(parameters: Mapping[str, Raw], name: str) -> str:
+    value = parameters.get(name, Raw())
+    return read(value, _string, pointer=f"/{name}") if _is_string(value) else bytes(value).decode()
+
+
+def _is_string(value: Raw) -> bool:
+    return bytes(memoryview(value)[:1]) == b'"'
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How answers are made to look, as `FacebookBatch` tells."""
+
+    plain_success: bool
+    fill_empty: bool
+    wrap_errors: bool
+
+
+class FacebookWriter(ItemsWriter):
+    """Writes an array of `code`, `headers` and `body`, with null for what was not run, or is left out."""
+
+    status = 200
+    opening, closing = b"[", b"]"
+
+    def __init__(self, style: Style, *, has_headers: bool) -> None:
+        super().__init__()
+        self._style = style
+        self._has_headers = has_headers
+        self._fragments = Fragments(_written)
+
+    def item(self, subresponse: Subresponse) -> bytes:
+        """One answer."""
+        is_left_out = subresponse.subrequest.omit_body and not subresponse.failed
+        if is_left_out or (subresponse.error and isinstance(subresponse.error, _NOT_DONE)):
+            return b"null"
+        is_success = 200 <= subresponse.status < 300
+        text, added = self._body(subresponse, is_success)
+        headers = subresponse.headers
+        if added:
+            headers = {**headers, **added}
+            if "Content-Type" in added:  # it is another body
+                headers.pop("Content-Length", None)
+        return b'{"code":%d%b,"body":%b}' % (
+            200 if is_success and self._style.plain_success else subresponse.status,
+            self._fragments.of(headers) if self._has_headers else b"",
+            encode(text),
+        )
+
+    def _body(self, subresponse: Subresponse, is_success: bool) -> tuple[str, Mapping[str, str]]:
+        """The text of a body, and what its headers do not say yet."""
+        if error := subresponse.error:
+            problem = encode(error.problem(status=subresponse.status))
+            return _error(error.detail, subresponse.status, problem).decode(), {"Content-Type": JSON}
+        body, content_type = subresponse.body, subresponse.headers.get("Content-Type", "")
+        if not body and is_success and self._style.fill_empty:
+            return '{"success":true}', {"Content-Type": JSON}
+        text = _readable(body, content_type, subresponse.headers.get("Content-Encoding", "identity"))
+        if subresponse.failed and self._style.wrap_errors:
+            return _wrapped(text, subresponse.status, content_type)
+        if text is None:
+            return b64encode(body).decode(), {"Content-Transfer-Encoding": "base64"}
+        return text, {}
+
+
+def _written(headers: Mapping[str, str]) -> bytes:
+    return b',"headers":' + encode([{"name": name, "value": value} for name, value in headers.items()])
+
+
+def _readable(body: bytes, content_type: str, coding: str) -> str | None:
+    """`body` as text, or None if it is none."""
+    if not body:
+        return ""
+    is_readable = coding.lower() == "identity" and (is_json(content_type) or is_text(content_type))
+    return text_of(body, content_type) if is_readable else None
+
+
+class _Failure(Struct):
+    error: Raw | UnsetType = UNSET
+    detail: Raw | UnsetType = UNSET
+
+
+_failure = Decoder(_Failure)
+_string = Decoder(str)
+
+
+def _wrapped(text: str | None, status: int, content_type: str) -> tuple[str, Mapping[str, str]]:
+    """A failure, with an `error` in its body, if it has none."""
+    body = (text or "").encode(errors="replace")
+    is_value = is_json(content_type) and is_json_text(body)
+    failure = _Failure()
+    if is_value and body.lstrip().startswith(b"{"):
+        failure = _failure.decode(body)
+    if failure.error is not UNSET:
+        return text or "", {}
+    message = responses.get(status, "Unknown Status Code")
+    if failure.detail is not UNSET and _is_string(failure.detail):
+        message = read(failure.detail, _string)
+    return _error(message, status, body if is_value else encode(text)).decode(), {"Content-Type": JSON}
+
+
+def _error(message: str, status: int, data: bytes) -> bytes:
+    """An error as Facebook writes it, with the JSON text `data` of what there is to be said besides."""
+    kind = re.sub("[^A-Za-z]", "", responses.get(status, "UnknownStatusCode"))
+    members = (encode(message), encode(kind), status, data)
+    return b'{"error":{"message":%b,"type":%b,"code":%d,"error_data":%b}}' % members

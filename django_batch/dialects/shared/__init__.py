@@ -1,0 +1,1 @@
+"""What several dialects are made of: JSON texts and items, forms, MIME and HTTP messages."""

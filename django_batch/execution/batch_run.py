@@ -1,0 +1,121 @@
+"""One batch and its answers, from `batch_started` to `batch_finished`, whatever drives it and wherever they go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AsyncExitStack, aclosing, closing, nullcontext
+from time import perf_counter
+
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest
+
+from django_batch.core.batch import Subresponse
+from django_batch.core.schedule import Schedule
+from django_batch.execution.executors.asynchronous import AsyncExecutor, AsyncFinished
+from django_batch.execution.executors.base import Executor, Finished
+from django_batch.execution.executors.loops import on_thread, settled
+from django_batch.execution.executors.serial import SerialExecutor
+from django_batch.execution.step_runner import StepRunner, dry_run
+from django_batch.signals import batch_finished, batch_started, subrequest_finished
+
+
+class BatchRun:
+    """What is to be done for the batch that `request` carries, once. `sender` is that of its signals."""
+
+    def __init__(self, request: HttpRequest, run: Schedule, steps: StepRunner, *, sender: object) -> None:
+        self.run = run
+        self.batch = run.plan.batch
+        self._request = request
+        self._steps = steps
+        self._sender = sender
+        self._start = 0.0
+        self._subresponses: list[Subresponse] = []  # once it has ended
+
+    def answers(self, executor: Executor, *, max_workers: int) -> list[Subresponse]:
+        """One answer for each sub-request, in request order, when all are there."""
+        for _ in self.finished(executor, max_workers=max_workers):
+            pass
+        return self._subresponses
+
+    def finished(self, executor: Executor, *, max_workers: int) -> Finished:
+        """The answers of each step as it is finished, and at last of what was not run, if the run is streamed.
+
+        Closed before its end, it lets what is in progress end, and starts nothing more.
+        """
+        self._begin()
+        try:
+            with (
+                self._steps as steps,
+                dry_run(steps) if self.batch.dry_run else nullcontext(steps.perform) as perform,
+                closing(executor.execute(self.run, perform, max_workers=max_workers)) as finished,
+            ):
+                for subresponses in finished:
+                    if subrequest_finished.receivers:
+                        self._report(subresponses)
+                    yield subresponses
+            yield from self._conclude()
+        finally:
+            self._end()
+
+    async def aanswers(self, executor: AsyncExecutor, *, max_workers: int) -> list[Subresponse]:
+        """As `answers`."""
+        async with aclosing(self.afinished(executor, max_workers=max_workers)) as finished:
+            async for _ in finished:
+                pass
+        return self._subresponses
+
+    async def afinished(self, executor: AsyncExecutor, *, max_workers: int) -> AsyncFinished:
+        """As `finished`. A dry run is one transaction, on one thread."""
+        serial = on_thread(self.finished(SerialExecutor(), max_workers=1), at_once=self.run.streamed)
+        performed = self._performed(executor, max_workers)
+        async with aclosing(serial if self.batch.dry_run else performed) as finished:
+            async for subresponses in finished:
+                yield subresponses
+
+    async def _performed(self, executor: AsyncExecutor, max_workers: int) -> AsyncFinished:
+        try:
+            await settled(sync_to_async(self._begin)())
+            async with AsyncExitStack() as stack:
+                stack.enter_context(self._steps)
+                performed = executor.execute(self.run, self._steps, max_workers=max_workers)
+                finished = await stack.enter_async_context(aclosing(performed))
+                async for subresponses in finished:
+                    if subrequest_finished.receivers:
+                        await sync_to_async(self._report)(subresponses)
+                    yield subresponses
+            for rest in await sync_to_async(self._conclude)():
+                yield rest
+        finally:
+            await settled(sync_to_async(self._end)())
+
+    def _conclude(self) -> list[list[Subresponse]]:
+        """What is still to be handed out. A response that is not streamed is yet to pass what saves the session."""
+        if self.run.streamed:
+            return [self.run.rest()]
+        self._steps.conversation.end()
+        return []
+
+    def _begin(self) -> None:
+        self._start = perf_counter()
+        batch_started.send_robust(self._sender, request=self._request, batch=self.batch)
+
+    def _report(self, subresponses: Iterable[Subresponse]) -> None:
+        for each in subresponses:
+            subrequest_finished.send_robust(
+                self._sender,
+                request=self._request,
+                subrequest=each.subrequest,
+                subresponse=each,
+                duration=each.duration,
+            )
+
+    def _end(self) -> None:
+        self.run.stop("the batch was broken off")
+        self._subresponses = self.run.subresponses()
+        batch_finished.send_robust(
+            self._sender,
+            request=self._request,
+            batch=self.batch,
+            subresponses=tuple(self._subresponses),
+            duration=perf_counter() - self._start,
+        )

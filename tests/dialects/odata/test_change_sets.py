@@ -1,0 +1,403 @@
+"""OData's batches as multipart messages, read and written; and those of real clients, of OData and of Google."""
+
+from __future__ import annotations
+
+import re
+from http.client import parse_headers
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from django_batch.core.batch import Batch, Subrequest, Subresponse
+from django_batch.dialects.base import Dialect, Envelope, Writer
+from django_batch.dialects.google import GoogleMultipart
+from django_batch.dialects.odata import ODataMultipart
+from django_batch.dialects.shared.parts import Layout
+from django_batch.errors import (
+    BatchError,
+    CommitFailed,
+    FailedDependency,
+    Malformed,
+    NestedBatch,
+    NotRun,
+    OnCommitFailed,
+    RolledBack,
+    TooManyRequests,
+)
+from tests.markdown import ROOT
+from tests.parts import Answer, answers, change_set, message, multipart, part, statuses
+
+JSON = ("content-type", "application/json")
+WIRE = ROOT / "tests/wire"
+# what a client has sent -> the methods of its requests, those of a change set in brackets
+CAPTURED = {
+    "google/azure_storage_blob_delete": "DELETE DELETE",
+    "google/azure_storage_blob_js": "DELETE DELETE",
+    "google/azure_storage_blob_tier": "PUT PUT",
+    "google/batchelor": "GET POST GET",
+    "google/gcsfs": "DELETE DELETE",
+    "google/google_api_client_java": "GET POST GET POST DELETE",
+    "google/google_api_client_ruby": "GET POST GET DELETE",
+    "google/google_api_python_client_raw": "GET POST",
+    "google/google_api_python_client_service": "GET GET POST GET POST PATCH DELETE",
+    "google/google_batch": "GET GET",
+    "google/google_cloud_storage": "PATCH DELETE GET",
+    "google/googleapis_batcher": "GET POST GET",
+    "odata_multipart/azure_data_tables_failing": "(PATCH POST)",
+    "odata_multipart/azure_data_tables_js": "(PATCH POST PUT DELETE)",
+    "odata_multipart/azure_data_tables_transaction": "(PATCH POST PUT)",
+    "odata_multipart/azure_data_tables_update_delete": "(PATCH PUT DELETE)",
+    "odata_multipart/b1sl": "GET (POST PATCH DELETE) GET",
+    "odata_multipart/crmadminbrasil_dataverse_sdk": "(POST PATCH DELETE)",
+    "odata_multipart/dataverse": "GET (POST PATCH$1/0 POST$1/0) DELETE",
+    "odata_multipart/dataverse_api": "POST PATCH DELETE GET",
+    "odata_multipart/dynamics_web_api_mixed": "(POST) GET",
+    "odata_multipart/dynamics_web_api_no_change_set": "POST GET",
+    "odata_multipart/dynamics_web_api_references": "(POST PATCH$0/0)",
+    "odata_multipart/fmodata": "GET (POST) (PATCH) (DELETE)",
+    "odata_multipart/fms_odata": "(POST PATCH DELETE) GET GET",
+    "odata_multipart/gd_sprest": "GET (POST)",
+    "odata_multipart/kendo": "(PUT) (DELETE) (POST)",
+    "odata_multipart/o_js_change_set": "(POST POST)",
+    "odata_multipart/o_js_gets": "GET GET",
+    "odata_multipart/o_js_mixed": "(POST PATCH) GET",
+    "odata_multipart/odata_batch": "(GET POST PUT)",
+    "odata_multipart/odata_batch_request": "GET (POST PATCH) GET",
+    "odata_multipart/odata_batch_two_sets": "(POST POST) (GET)",
+    "odata_multipart/odata_client_npm": "GET (POST PATCH) GET",
+    "odata_multipart/odata_client_v2": "GET (POST) (PATCH)",
+    "odata_multipart/odata_client_v4": "GET (POST) GET",
+    "odata_multipart/odatajs": "GET (POST PATCH DELETE) GET",
+    "odata_multipart/odatapy": "GET (POST PATCH) GET GET",
+    "odata_multipart/office365_sharepoint": "GET GET",
+    "odata_multipart/pnp_sp": "GET (POST PATCH DELETE)",
+    "odata_multipart/pyodata_failing": "(POST POST)",
+    "odata_multipart/pyodata_mixed": "GET (POST PATCH) GET",
+    "odata_multipart/pyodata_query": "GET GET",
+    "odata_multipart/sap_cloud_sdk_v2": "GET (POST PATCH DELETE) GET",
+    "odata_multipart/sap_cloud_sdk_v2_absolute": "GET (POST PATCH DELETE) GET",
+    "odata_multipart/sap_cloud_sdk_v4": "GET (POST PATCH DELETE) GET",
+    "odata_multipart/sap_cloud_sdk_v4_failing": "(POST POST) GET",
+    "odata_multipart/sap_odata_library": "GET (POST PATCH)",
+    "odata_multipart/syncfusion": "(POST PATCH DELETE)",
+    "odata_multipart/ui5_group": "(POST PATCH) GET GET",
+    "odata_multipart/ui5_single_change": "(POST) GET",
+    "odata_multipart/ui5_v2": "GET (POST PATCH) GET",
+}
+POST = message("POST", "Items", b"{}")
+# parts of a batch -> its sub-requests, without those of the first example
+BATCHES: list[tuple[list[bytes], list[Subrequest], dict[str, str]]] = [
+    (
+        [part(message("GET", "Items(7)")), part(message("GET", "http://testserver/x?$filter=a eq 'b'"), "1")],
+        [
+            Subrequest("0", "GET", "/svc/Items(7)", pointer="/0"),
+            Subrequest("1", "GET", "/x?$filter=a%20eq%20'b'", pointer="/1"),
+        ],
+        {"1": "1"},
+    ),
+    (
+        [change_set([part(POST, "1"), part(POST)]), change_set([part(POST, "1")], "b2")],
+        [
+            Subrequest("0/0", "POST", "/svc/Items", (JSON,), b"{}", atomicity_group="0", pointer="/0/0"),
+            Subrequest("0/1", "POST", "/svc/Items", (JSON,), b"{}", atomicity_group="0", pointer="/0/1"),
+            Subrequest("1/0", "POST", "/svc/Items", (JSON,), b"{}", atomicity_group="1", pointer="/1/0"),
+        ],
+        {"0/0": "1", "1/0": "1"},
+    ),
+    (
+        [
+            part(message("POST", "Items(7)", b"{}", X_HTTP_Method="MERGE")),
+            part(message("POST", "Items(7)", X_HTTP_METHOD="delete")),
+            part(message("MERGE", "Items(7)", b"{}")),
+            part(message("GET", "Items(7)", X_HTTP_Method="DELETE")),
+        ],
+        [
+            Subrequest("0", "PATCH", "/svc/Items(7)", (JSON, ("x-http-method", "MERGE")), b"{}", pointer="/0"),
+            Subrequest("1", "DELETE", "/svc/Items(7)", (("x-http-method", "delete"),), pointer="/1"),
+            Subrequest("2", "PATCH", "/svc/Items(7)", (JSON,), b"{}", pointer="/2"),
+            Subrequest("3", "GET", "/svc/Items(7)", (("x-http-method", "DELETE"),), pointer="/3"),
+        ],
+        {},
+    ),
+]
+BAD = b"Content-Type: multipart/mixed\r\n\r\n--c--"
+# parts of a batch, and where it is wrong
+FAULTS = [
+    ([], [""]),
+    ([b"{}", part(message("GET", "Items")), part(b"")], ["/0", "/2"]),
+    ([change_set([])], ["/0"]),
+    ([BAD, change_set([part(POST)])[:-4]], ["/0", "/1"]),
+    ([change_set([part(POST), b"{}", part(POST), b"{}"])], ["/0/1", "/0/3"]),
+    ([change_set([change_set([part(POST)], "inner"), part(POST)])], ["/0/0"]),
+    ([b"A: \xff\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c--"], ["/0"]),
+    ([b"Content-Type: multipart/form-data; boundary=c\r\n\r\n--c--"], ["/0"]),
+    ([part(message("GET", "//evil.example/")), part(message("GET", "/", Host="evil.example"))], ["/0", "/1"]),
+    ([part(message("GET", "$1"))], ["/0"]),
+    ([part(message("GET", "$1"), "1")], ["/0"]),
+    ([change_set([part(message("PATCH", "$2", b"{}")), part(POST, "2")])], ["/0/0"]),
+    ([part(message("GET", "/", If_Match="$1"), "2"), part(message("GET", "/", If_Match="$1"))], ["/1"]),
+    ([part(message("GET", "Items"))] * 2 + [part(message("POST", "Items", b"{}", Host="x"))] * 2, ["/2", "/3"]),
+]
+# what stands in a batch that is to be read: where a reference is, and to which request
+REFERENCES: list[tuple[list[bytes], list[tuple[str, str, str]]]] = [
+    ([part(POST, "1"), part(message("GET", "$1/Notes"))], [("1", "path", "0")]),
+    ([change_set([part(POST, "1"), part(message("PATCH", "$1", b"{}"), "2")])], [("0/1", "path", "0/0")]),
+    (
+        [change_set([part(POST, "1")]), change_set([part(message("PUT", "$1", b"{}"), "1"), part(POST)], "b2")],
+        [("1/0", "path", "0/0")],
+    ),
+    ([part(POST, "1"), part(POST, "1"), part(message("GET", "$1"))], [("2", "path", "1")]),
+    ([part(POST, "a.b"), part(message("GET", "/", If_None_Match="$a.b"))], [("1", "headers/if-none-match", "0")]),
+    ([part(POST, "1"), part(message("POST", "/", b'{"p@odata.bind": "$1"}'))], [("1", "body", "0")]),
+    ([part(POST, "1"), part(message("POST", "/", b'{"p": "$1", "q": "$1/x"}'))], []),
+    ([part(POST, "1"), part(message("GET", "/?$filter=a eq $1/x"))], []),
+    ([part(POST, "1"), part(message("POST", "/", b'"$1"', Content_Type="text/plain"))], []),
+]
+
+
+def envelope(
+    content: bytes, *, limit: int = 100, url: str = "http://testserver/svc/$batch", **headers: str
+) -> Envelope:
+    content_type = headers.pop("content_type", "multipart/mixed; boundary=batch")
+    return Envelope(content, content_type, url, limit, {name.replace("_", "-"): headers[name] for name in headers})
+
+
+def parse(parts: list[bytes], dialect: Dialect | None = None, **options: Any) -> Batch:
+    return (dialect or ODataMultipart()).parse(envelope(multipart(parts), **options))
+
+
+def captured(name: str) -> tuple[Dialect, Envelope]:
+    stream = BytesIO((WIRE / f"{name}.http").read_bytes())
+    url = stream.readline().decode().split(" ")[1]
+    headers = parse_headers(stream)
+    dialect = GoogleMultipart(id_prefix="") if name.startswith("google/") else ODataMultipart()
+    url = "http://127.0.0.1:8080" + url.partition("?")[0]
+    return dialect, Envelope(stream.read(), headers["Content-Type"], url, 100, headers)
+
+
+def methods(batch: Batch) -> str:
+    """The methods of its requests, and what they refer to; those of a change set in brackets."""
+    groups: dict[str, list[str]] = {}
+    for each in batch.subrequests:
+        name = each.atomicity_group or each.id
+        groups.setdefault(name, []).append("$".join([each.method, *each.depends_on]))
+    sets = {each.atomicity_group for each in batch.subrequests}
+    return " ".join(f"({' '.join(each)})" if name in sets else each[0] for name, each in groups.items())
+
+
+@pytest.mark.parametrize("name", CAPTURED)
+def test_batch_of_a_client_is_read(name):
+    dialect, sent = captured(name)
+    batch = dialect.parse(sent)
+    assert batch.faults == ()
+    assert methods(batch) == CAPTURED[name]
+
+
+def test_batches_of_all_clients_are_read():
+    found = [file for folder in ("google", "odata_multipart") for file in Path(WIRE / folder).glob("*.http")]
+    assert {f"{file.parent.name}/{file.stem}" for file in found} == CAPTURED.keys()
+
+
+@pytest.mark.parametrize("name", CAPTURED)
+def test_batch_of_a_client_that_is_cut_off_anywhere_is_refused(name):
+    dialect, sent = captured(name)
+    closing = b"--" + sent.content_type.partition("boundary=")[2].strip('"').encode() + b"--"
+    for length in range(sent.body.rindex(closing) + len(closing)):
+        with pytest.raises(Malformed, match="something is missing"):
+            dialect.parse(Envelope(sent.body[:length], sent.content_type, sent.url, 100, sent.headers))
+
+
+@pytest.mark.parametrize("name", CAPTURED)
+def test_answer_to_a_client_has_a_part_for_each_of_its_own(name):
+    dialect, sent = captured(name)
+    batch = dialect.parse(sent)
+    found = read(dialect.writer(batch), *(Subresponse(each, 200, {}, b"{}") for each in batch.subrequests))
+    flat = [answer for each in found for answer in (each if isinstance(each, list) else [each])]
+    assert shape(found) == re.sub("[A-Z]+", "200", re.sub(r"\$\S*\b", "", CAPTURED[name]))
+    assert [answer.content_id for answer in flat] == [
+        batch.layout.content_ids.get(each.id) for each in batch.subrequests
+    ]
+
+
+def shape(found: list[Answer | list[Answer]]) -> str:
+    """The statuses of an answer, those of a change set in brackets."""
+    return " ".join(f"({shape([*each])})" if isinstance(each, list) else str(each.status) for each in found)
+
+
+@pytest.mark.parametrize(("parts", "subrequests", "content_ids"), BATCHES)
+def test_batch_is_read(parts, subrequests, content_ids):
+    expected = Layout(content_ids, 200, {"OData-Version": "4.0"})
+    assert parse(parts) == Batch(tuple(subrequests), continue_on_error=False, lenient=True, layout=expected)
+
+
+@pytest.mark.parametrize(("parts", "pointers"), FAULTS)
+def test_batch_that_is_wrong_tells_of_every_fault(parts, pointers):
+    assert [fault.pointer for fault in parse(parts).faults] == pointers
+
+
+@pytest.mark.parametrize(("parts", "expected"), REFERENCES)
+def test_references_are_to_the_requests_before(parts, expected):
+    batch = parse(parts)
+    found = [(each.id, reference.place, reference.id) for each in batch.subrequests for reference in each.references]
+    assert (found, batch.faults) == (expected, ())
+    assert [(each.id, *each.depends_on) for each in batch.subrequests if each.depends_on] == [
+        (name, referred) for name, _, referred in expected
+    ]
+
+
+def test_number_of_requests_is_bounded_in_all_change_sets_together():
+    parts = [part(POST), change_set([part(POST)] * 2), change_set([part(POST)] * 2, "b2")]
+    assert len(parse(parts, limit=5).subrequests) == 5
+    with pytest.raises(TooManyRequests):
+        parse(parts, limit=4)
+
+
+def test_number_of_change_sets_is_bounded_too():
+    with pytest.raises(TooManyRequests):
+        parse([change_set([])] * 5, limit=4)
+
+
+@pytest.mark.parametrize(
+    ("options", "headers", "status", "version"),
+    [
+        ({}, {}, 200, {"OData-Version": "4.0"}),
+        ({}, {"OData_MaxVersion": "4.01"}, 200, {"OData-Version": "4.01"}),
+        ({}, {"DataServiceVersion": "3.0;NetFx"}, 202, {"DataServiceVersion": "3.0"}),
+        ({}, {"DataServiceVersion": "9\r\n"}, 202, {"DataServiceVersion": "2.0"}),
+        ({}, {"MaxDataServiceVersion": "2.0"}, 202, {"DataServiceVersion": "2.0"}),
+        ({}, {"x_ms_version": "2019-02-02"}, 202, {"DataServiceVersion": "2.0"}),
+        ({"status": 202}, {}, 202, {"DataServiceVersion": "2.0"}),
+        ({"status": 200}, {"DataServiceVersion": "3.0"}, 200, {"OData-Version": "4.0"}),
+    ],
+)
+def test_status_and_version_are_those_that_the_client_expects(options, headers, status, version):
+    dialect = ODataMultipart(**options)
+    writer = dialect.writer(parse([part(POST)], dialect, **headers))
+    assert (writer.status, writer.headers) == (status, version)
+
+
+@pytest.mark.parametrize(
+    ("options", "prefer", "goes_on"),
+    [
+        ({}, "", False),
+        ({}, "continue-on-error", True),
+        ({}, "odata.continue-on-error=true, return=minimal", True),
+        ({}, "continue-on-error=false", False),
+        ({"flat": True}, "", True),
+        ({"flat": True}, "continue-on-error=false", False),
+        ({"status": 202}, "", True),
+        ({"status": 202}, "continue-on-error=false", False),
+    ],
+)
+def test_batch_stops_at_a_failure_unless_its_sender_prefers_that_it_goes_on(options, prefer, goes_on):
+    assert parse([part(POST)], ODataMultipart(**options), Prefer=prefer).continue_on_error is goes_on
+
+
+def test_change_sets_that_are_flat_are_no_groups():
+    batch = parse([change_set([part(POST, "1"), part(message("PATCH", "$1", b"{}"))])], ODataMultipart(flat=True))
+    assert [(each.id, each.atomicity_group) for each in batch.subrequests] == [("0/0", None), ("0/1", None)]
+    assert batch.subrequests[1].depends_on == ("0/0",)
+
+
+def test_urls_may_be_under_a_service_root():
+    dialect = ODataMultipart(service_root="/v1/", host_relative=("/api/",))
+    batch = parse([part(message("GET", url)) for url in ("a", "/b", "/api/c")], dialect)
+    assert [each.path for each in batch.subrequests] == ["/v1/a", "/v1/b", "/api/c"]
+
+
+# Answers
+
+
+def subresponse(name: str, status: int, error: type[BatchError] | None = None) -> Subresponse:
+    change_set, slash, _ = name.partition("/")
+    subrequest = Subrequest(name, "GET", "/", atomicity_group=change_set if slash else None)
+    return Subresponse(subrequest, status, error=error and error("No."))
+
+
+def read(writer: Writer, *subresponses: Subresponse) -> list[Answer | list[Answer]]:
+    """What a client reads of the answer; the same, however it is written."""
+    content = b"".join([writer.begin(), *map(writer.write, subresponses), writer.end()])
+    return answers(content, writer.content_type)
+
+
+GOOD = [subresponse("0", 200), subresponse("1/0", 201), subresponse("1/1", 204), subresponse("2", 200)]
+UNDONE = [subresponse("1/0", 424, RolledBack), subresponse("1/1", 400), subresponse("1/2", 424, NotRun)]
+# answers -> the statuses in what is written: of a batch that goes on after a failure, and of one that stops
+WRITTEN = [
+    (GOOD, [200, [201, 204], 200], [200, [201, 204], 200]),
+    ([*GOOD[:3], subresponse("2/0", 200)], [200, [201, 204], [200]], [200, [201, 204], [200]]),
+    ([subresponse("0", 404), *GOOD[1:]], [404, [201, 204], 200], [404]),
+    ([subresponse("0", 302), *GOOD[3:]], [302, 200], [302, 200]),
+    ([*UNDONE, *GOOD[3:]], [400, 200], [400]),
+    ([*GOOD[:1], *UNDONE], [200, 400], [200, 400]),
+    ([*UNDONE, subresponse("2/0", 200)], [400, [200]], [400]),
+    ([subresponse("0", 404), *UNDONE, subresponse("2/0", 200)], [404, 400, [200]], [404]),
+    (
+        [subresponse("1/0", 424, FailedDependency), subresponse("1/1", 424, NotRun), *GOOD[3:]],
+        [424, 200],
+        [424],
+    ),
+    ([subresponse("1/0", 500, CommitFailed), subresponse("1/1", 500, CommitFailed), *GOOD[3:]], [500, 200], [500]),
+    ([subresponse("1/0", 500, OnCommitFailed), *GOOD[2:]], [[500, 204], 200], [[500, 204]]),
+    ([*GOOD[1:2], subresponse("1/1", 500, OnCommitFailed), *GOOD[3:]], [[201, 500], 200], [[201, 500]]),
+    ([subresponse("0", 424, NotRun), subresponse("1/0", 424, NotRun)], [424, 424], [424]),
+]
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+@pytest.mark.parametrize(("given", "continued", "stopped"), WRITTEN)
+def test_failed_change_set_is_one_part_and_the_last_if_the_batch_stops(given, continued, stopped, goes_on):
+    batch = Batch((), continue_on_error=goes_on, layout=Layout({}))
+    found = read(ODataMultipart().writer(batch), *given)
+    assert statuses(found) == (continued if goes_on else stopped)
+    assert statuses(answers(whole(batch, given), "multipart/mixed; boundary=x")) == statuses(found)
+
+
+def test_failed_change_set_of_azure_is_a_message_of_its_own_too():
+    writer = ODataMultipart().writer(parse([change_set([part(POST)])], x_ms_version="2019-02-02"))
+    assert statuses(read(writer, *GOOD[:1], *UNDONE)) == [200, [400]]
+
+
+def whole(batch: Batch, given: list[Subresponse]) -> bytes:
+    """The answer that is written at once, with the boundary `x`."""
+    writer = ODataMultipart().writer(batch)
+    return writer.whole(given).replace(writer.content_type.partition("boundary=")[2].encode(), b"x")
+
+
+def test_answers_have_the_content_ids_of_their_requests():
+    layout = Layout({"0": "a", "1/1": "2.0", "2": "c"})
+    found = read(ODataMultipart().writer(Batch((), layout=layout)), *GOOD)
+    assert [
+        [each.content_id for each in answer] if isinstance(answer, list) else answer.content_id for answer in found
+    ] == [
+        "a",
+        [None, "2.0"],
+        "c",
+    ]
+
+
+def test_refusals_are_in_odatas_form():
+    error = NestedBatch("No.", pointer="/0")
+    (found,) = read(
+        ODataMultipart().writer(Batch((), layout=Layout({}))), Subresponse.refused(GOOD[0].subrequest, error)
+    )
+    inner = {"code": "NestedBatch", "message": "No.", "target": "/0"}
+    assert isinstance(found, Answer)
+    assert found.json() == {"error": {**inner, "details": [inner]}}
+    assert ODataMultipart().write_error(error) == found.body
+    assert ODataMultipart.error_content_type == found.headers["Content-Type"] == "application/json"
+
+
+@given(
+    content=st.recursive(
+        st.binary() | st.just(part(POST)) | st.just(part(message("GET", "$1"), "1")),
+        lambda parts: st.builds(change_set, st.lists(parts, max_size=3), st.sampled_from(["c", "d", "batch"])),
+    )
+)
+def test_law_whatever_is_sent_is_read_or_refused(content):
+    batch = parse([part(message("GET", "Items")), content])
+    assert batch.faults or batch.subrequests

@@ -1,0 +1,171 @@
+"""From a response to what an item says, and to nothing left open."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import pytest
+from django.core.signals import request_finished
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseNotModified, StreamingHttpResponse
+from django.utils.datastructures import MultiValueDict
+
+from django_batch.execution.client.responses import Headers, body_of, close
+
+GET, HEAD = HttpRequest(), HttpRequest()
+GET.method, HEAD.method = "GET", "HEAD"
+LIMIT = 10  # bytes
+
+
+async def slowly(chunks):
+    for chunk in chunks:
+        yield chunk
+
+
+# what makes the response, the request's method -> the body
+BODIES = [
+    (lambda: HttpResponse(b"body"), GET, b"body"),
+    (lambda: HttpResponse(b"body"), HEAD, b""),
+    (lambda: HttpResponse([b"bo", "dy"]), GET, b"body"),
+    (lambda: HttpResponse("Grüße", charset="latin-1"), GET, b"Gr\xfc\xdfe"),
+    (lambda: HttpResponse(b"body", status=204), GET, b""),
+    (lambda: HttpResponse(b"x" * LIMIT), GET, b"x" * LIMIT),
+    (lambda: HttpResponse(b"x" * (LIMIT + 1)), HEAD, b""),
+    (HttpResponseNotModified, GET, b""),
+    (lambda: StreamingHttpResponse(iter([b"bo", "dy"])), GET, b"body"),
+    (lambda: StreamingHttpResponse(iter([b"bo", b"dy"])), HEAD, b""),
+    (lambda: StreamingHttpResponse(iter([b"x"] * LIMIT)), GET, b"x" * LIMIT),
+    (lambda: StreamingHttpResponse(iter([b"x"] * 100)), HEAD, b""),
+    (lambda: StreamingHttpResponse(slowly([b"bo", b"dy"])), GET, b"body"),
+    (lambda: StreamingHttpResponse(slowly([b"bo", b"dy"])), HEAD, b""),
+    (lambda: FileResponse(BytesIO(b"body")), GET, b"body"),
+    (lambda: FileResponse(BytesIO(b"body")), HEAD, b""),
+]
+
+
+@pytest.mark.parametrize(("make", "request_", "body"), BODIES)
+def test_body_is_what_a_client_gets(make, request_, body):
+    response = make()
+    assert body_of(request_, response, LIMIT) == body
+    close(response)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda chunks: HttpResponse(chunks),
+        lambda chunks: StreamingHttpResponse(iter(chunks)),
+        lambda chunks: StreamingHttpResponse(slowly(chunks)),
+    ],
+)
+def test_body_past_the_limit_is_none(make):
+    assert body_of(GET, make([b"x"] * (LIMIT + 1)), LIMIT) is None
+
+
+def test_stream_past_the_limit_is_read_no_further():
+    chunks = iter([b"x" * LIMIT, b"x", b"unread"])
+    assert body_of(GET, StreamingHttpResponse(chunks), LIMIT) is None
+    assert [*chunks] == [b"unread"]
+
+
+@pytest.mark.parametrize("request_", [GET, HEAD])
+def test_error_of_a_stream_is_raised(request_):
+    def broken():
+        yield b"x"
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        body_of(request_, StreamingHttpResponse(broken()), limit=LIMIT)
+
+
+NAMES = [
+    ("Content-Type", "Content-Type"),
+    ("content-type", "Content-Type"),
+    ("CONTENT-TYPE", "Content-Type"),
+    ("content-ENCODING", "Content-Encoding"),
+    ("etag", "Etag"),
+    ("ETag", "ETag"),
+    ("WWW-Authenticate", "WWW-Authenticate"),
+    ("X-Accel-Redirect", "X-Accel-Redirect"),  # a proxy would act on it, but sees no items
+]
+
+
+@pytest.mark.parametrize(("written", "name"), NAMES)
+def test_header_has_one_name_however_it_was_written(written, name):
+    response = HttpResponse()
+    del response["Content-Type"]
+    response[written] = "x"
+    assert Headers().of(response) == {name: "x"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Set-Cookie", "set-cookie", "Connection", "Keep-Alive", "TE", "Trailer", "TRANSFER-ENCODING", "Upgrade"],
+)
+def test_header_of_one_connection_or_browser_is_not_in_an_item(name):
+    response = HttpResponse(headers={name: "x", "X-Kept": "x"}, content_type="text/plain")
+    response.set_cookie("a", "1")
+    assert Headers().of(response) == {"Content-Type": "text/plain", "X-Kept": "x"}
+
+
+class Closer:
+    """Something to be closed."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.closed = 0
+        self.error = error
+
+    def close(self) -> None:
+        self.closed += 1
+        if self.error:
+            raise self.error
+
+
+def test_all_that_a_response_holds_is_closed_once_whatever_is_raised():
+    closers = [Closer(), Closer(RuntimeError()), Closer()]
+    response = HttpResponse()
+    response._resource_closers += [closer.close for closer in closers]
+    close(response)
+    close(response)
+    assert [closer.closed for closer in closers] == [1, 1, 1]
+    assert response.closed
+
+
+def test_file_of_a_response_is_closed():
+    file = BytesIO(b"x")
+    close(FileResponse(file))
+    assert file.closed
+
+
+def test_closing_does_not_say_that_the_request_is_finished():
+    sent = []
+
+    def receive(**kwargs):
+        sent.append(kwargs)
+
+    request_finished.connect(receive)
+    try:
+        close(HttpResponse())
+    finally:
+        request_finished.disconnect(receive)
+    assert sent == []
+
+
+def test_files_of_a_request_are_closed_with_its_response():
+    file = BytesIO(b"x")
+    request, response = HttpRequest(), HttpResponse()
+    request._files = MultiValueDict({"file": [file]})
+    response._resource_closers.append(request.close)
+    close(response)
+    assert file.closed
+
+
+def test_headers_that_are_alike_are_made_once():
+    headers = Headers()
+    one, other = (headers.of(HttpResponse(headers={"X-Kept": "x"})) for _ in range(2))
+    assert one is other
+
+
+def test_headers_that_differ_are_each_those_of_their_own_response():
+    headers = Headers()
+    for number in [*range(200), *range(200)]:
+        assert headers.of(HttpResponse(headers={"X-Kept": str(number)}))["X-Kept"] == str(number)
