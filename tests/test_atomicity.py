@@ -147,7 +147,8 @@ def test_database_that_no_group_spans_keeps_what_was_written(client, settings):
 
 
 @pytest.mark.parametrize("members", [{"atomic": True}, {"dry_run": True}], ids=["atomic", "dry_run"])
-def test_database_that_is_left_blank_is_no_part_of_a_group(bank, members):
+def test_database_that_is_left_blank_is_no_part_of_a_group(bank, members, settings):
+    settings.BATCH = {"DRY_RUN": True}
     with connected("blank", {}):
         assert fates(BatchClient().batch([entry("a"), entry("b")], **members)) == ["201", "201"]
 

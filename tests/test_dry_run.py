@@ -31,10 +31,19 @@ NEEDS_A_SERVER = {
     "lose_unseen",
     "lose_after_commit",
     "copy",
+    "lose_reply",
+    "tell_settings",
 }
-ENDS_TRANSACTION = {"insert_or_rollback", "rollback_driver"}
+ROLLS_BACK = {"insert_or_rollback", "rollback_driver"}
+COMMITS = {"commit_driver", "commit_and_crash", "commit_and_begin_driver"}
 NEVER_ENDS = {"left_open", "crash_left_open"}  # as alone, whatever comes after is in that transaction
-NO_MISHAPS = {"interrupt", "conflict", "swallow_conflict"}
+NO_MISHAPS = {"interrupt", "conflict", "swallow_conflict", "swallow_timeout"}
+
+
+@pytest.fixture(autouse=True)
+def dry_runs(settings):
+    """The site allows them."""
+    settings.BATCH = {"DRY_RUN": True}
 
 
 @pytest.fixture
@@ -99,7 +108,9 @@ def test_dry_run_is_told_in_the_answer(bookshop):
 # Failures.
 
 
-@pytest.mark.parametrize("then", sorted(MISHAPS.keys() - NEEDS_A_SERVER - ENDS_TRANSACTION - NEVER_ENDS - NO_MISHAPS))
+@pytest.mark.parametrize(
+    "then", sorted(MISHAPS.keys() - NEEDS_A_SERVER - ROLLS_BACK - COMMITS - NEVER_ENDS - NO_MISHAPS)
+)
 def test_whatever_happens_the_rest_is_tried_and_nothing_stays(bank, then):
     around = [entry("a"), entry("b", alias="archive")], [entry("d"), entry("e", alias="archive"), get("total/")]
     answers = rehearse([*around[0], entry("c", then), *around[1]])
@@ -107,11 +118,28 @@ def test_whatever_happens_the_rest_is_tried_and_nothing_stays(bank, then):
     assert references("default") == references("archive") == []
 
 
-@pytest.mark.parametrize("then", sorted(ENDS_TRANSACTION))
-def test_view_that_ends_the_transaction_fails_what_follows_and_nothing_stays(bank, then):
-    answers = rehearse([entry("a"), entry("b", then), entry("c"), entry("d", alias="archive"), entry("e")])
-    assert fates(answers) == ["201", "201", "500", "201", "500"]
+@pytest.mark.parametrize("then", sorted(ROLLS_BACK))
+def test_view_that_rolls_back_ends_the_dry_run_and_nothing_stays(bank, then):
+    answers = rehearse([entry("a"), entry("b", then), entry("c"), entry("d", alias="archive")])
+    assert fates(answers) == ["201", "500 transaction_broken", "424 not_run", "424 not_run"]
+    assert "the transaction of the dry run was lost with '1'" in answers[2]["body"]["detail"]
     assert references("default") == references("archive") == []
+
+
+@pytest.mark.parametrize("then", ["commit_driver", "commit_and_crash"])
+def test_view_that_commits_ends_the_dry_run_and_says_what_may_stay(bank, then):
+    answers = rehearse([entry("a"), entry("b", then), entry("c")])
+    assert fates(answers) == ["201", "500 transaction_broken", "424 not_run"]
+    assert "What was written in it until then may be stored" in answers[1]["body"]["detail"]
+    assert references("default") == ["a", "b"]
+
+
+def test_member_that_commits_in_a_dry_run_is_told_by_its_group(bank):
+    group = {"atomicity_group": "g"}
+    items = [entry("a", **group), entry("b", "commit_driver", **group), entry("c", **group), entry("d")]
+    answers = rehearse(items)
+    assert fates(answers) == ["500 transaction_broken", "500 transaction_broken", "424 not_run", "424 not_run"]
+    assert references("default") == ["a", "b"]
 
 
 def test_failure_does_not_stop_the_rest(bank):
@@ -193,7 +221,8 @@ def test_on_commit_hooks_never_run(bank, then, members):
     assert references("archive") == ["d"]
 
 
-def test_login_counts_for_what_follows_and_is_gone_in_the_end(bookshop):
+def test_login_counts_for_what_follows_and_is_gone_in_the_end(bookshop, settings):
+    settings.BATCH = {"DRY_RUN": True, "GROUP_ALLOWED": ["example_project.bookshop.views.accounts.Login"]}
     client = BatchClient()
     response = client.send_batch({"requests": [LOGIN, ME], "dry_run": True})
     assert [answer["status"] for answer in response.json()["responses"]] == [200, 200]

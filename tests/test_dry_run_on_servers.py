@@ -1,4 +1,4 @@
-"""Dry runs on PostgreSQL and MariaDB: whatever a view does to its transaction or connection, nothing stays."""
+"""Dry runs on PostgreSQL and MariaDB: nothing stays, or it is told that something may."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from django.db import connections
 
 from django_batch.testing import BatchClient
-from tests.bank import create_tables, open_accounts
+from tests.bank import create_tables, mishaps, open_accounts
 from tests.bank.batches import entry, fates, references
 from tests.services import SERVICES, connected, database_or_skip
 
@@ -14,6 +14,12 @@ MISHAPS = [
     *("raising_hook", "swallow", "swallow_raw", "commit", "define"),
     *("rollback_driver", "close", "lose", "swallow_lose"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def dry_runs(settings):
+    """The site allows them."""
+    settings.BATCH = {"DRY_RUN": True}
 
 
 @pytest.fixture(scope="module", params=SERVICES)
@@ -39,3 +45,13 @@ def test_whatever_happens_nothing_stays(server, then):
     connections[server].close()
     assert fates(answers)[0] == "201"
     assert references(server) == []
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_commit_that_is_on_no_list_ends_the_dry_run_and_is_told(server, monkeypatch):
+    monkeypatch.setattr(mishaps, "said", ("EXECUTE IMMEDIATE 'COMMIT'", None))
+    batch = [entry("a", alias=server), entry("b", "say", alias=server), entry("c", alias=server)]
+    answers = BatchClient().batch(batch, dry_run=True)
+    assert fates(answers) == ["201", "500 transaction_broken", "424 not_run"]
+    assert "may be stored" in answers[1]["body"]["detail"]
+    assert references(server) == ["a", "b"]

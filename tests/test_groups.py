@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 from django.db import OperationalError, connections, transaction
-from django.db.backends.postgresql.psycopg_any import IsolationLevel
+from django.db.backends.postgresql.psycopg_any import IsolationLevel, sql
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,7 +40,6 @@ FAILURES_OF = {
         "swallow_lose": "500 transaction_broken",
         "lose_unseen": "500 transaction_broken",
         "close_driver": "500 transaction_broken",
-        "rollback_driver": "500 transaction_broken",
         "orphan": "500 constraint_violated",
     },
     "mariadb": {"begin": "500", "define": "500", "orphan": "500"},
@@ -191,9 +190,9 @@ def test_entries_of_a_group_are_there_if_and_only_if_all_its_members_succeeded(s
 
 @pytest.mark.parametrize("server", ["mariadb"], indirect=True)
 @pytest.mark.parametrize("then", ["swallow_lose", "lose_unseen"])
-def test_connection_lost_behind_the_back_of_a_member_fails_the_next_one(server, then):
+def test_connection_lost_behind_the_back_of_a_member_fails_it(server, then):
     answers = BatchClient().batch([*trio(server, then, 1), entry("single", alias=server)])
-    assert fates(answers) == ["424 rolled_back", "424 rolled_back", "500", "201"]
+    assert fates(answers) == ["424 rolled_back", "500 transaction_broken", "424 not_run", "201"]
     assert committed(server) == ["single"]
 
 
@@ -229,7 +228,7 @@ def test_server_that_goes_away_fails_all_until_it_is_back(server):
     answers = BatchClient().batch(
         [*group, entry("single", alias=server), entry("g", alias=server, atomicity_group="h")]
     )
-    assert fates(answers) == ["424 rolled_back", "500", "424 not_run", "500", "500 transaction_broken"]
+    assert fates(answers) == ["424 rolled_back", "500", "424 not_run", "500", "500"]
     connections[server].settings_dict["PORT"] = port
     assert fates(BatchClient().batch([entry("next", alias=server)], atomic=True)) == ["201"]
     assert committed(server) == ["next"]
@@ -273,6 +272,118 @@ def test_failed_copy_that_was_swallowed_fails_its_group(server):
     answers = BatchClient().batch([entry("a", alias=server), copy], atomic=True)
     assert fates(answers) == ["424 rolled_back", "500 transaction_broken"]
     assert committed(server) == []
+
+
+HIDDEN = ["EXECUTE IMMEDIATE 'COMMIT'", "/*!50000 COMMIT */", "# why\nCOMMIT", "BEGIN NOT ATOMIC COMMIT; END"]
+
+
+@pytest.mark.parametrize("server", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("statement", HIDDEN)
+def test_commit_that_is_on_no_list_is_answered_with_neither_success_nor_rolled_back(server, monkeypatch, statement):
+    monkeypatch.setattr(mishaps, "said", (statement, None))
+    items = [entry("a", alias=server), entry("b", "say", alias=server), entry("c", alias=server)]
+    answers = BatchClient().batch(items, atomic=True)
+    assert fates(answers) == ["500 transaction_broken", "500 transaction_broken", "424 not_run"]
+    assert all("may be stored" in answer["body"]["detail"] for answer in answers[:2])
+    assert committed(server) == ["a", "b"]
+
+
+@pytest.mark.parametrize("server", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("statement", ["ANALYZE TABLE bank_entry", "FLUSH STATUS", "CHECK TABLE bank_entry"])
+def test_statement_that_commits_and_is_on_the_list_is_refused(server, monkeypatch, statement):
+    monkeypatch.setattr(mishaps, "said", (statement, None))
+    answers = BatchClient().batch([entry("a", alias=server), entry("b", "say", alias=server)], atomic=True)
+    assert fates(answers) == ["424 rolled_back", "500"]
+    assert committed(server) == []
+
+
+def test_commit_by_the_driver_is_found_and_told(server):
+    answers = BatchClient().batch([entry("a", alias=server), entry("b", "commit_driver", alias=server)], atomic=True)
+    assert fates(answers) == ["500 transaction_broken", "500 transaction_broken"]
+    assert committed(server) == ["a", "b"]
+
+
+@pytest.mark.parametrize("server", ["postgresql"], indirect=True)
+def test_rollback_by_the_driver_is_found_and_told(server):
+    answers = BatchClient().batch([entry("a", alias=server), entry("b", "rollback_driver", alias=server)], atomic=True)
+    assert fates(answers) == ["500 transaction_broken", "500 transaction_broken"]
+    assert committed(server) == []
+
+
+def test_commit_whose_reply_is_lost_has_an_unknown_outcome(server):
+    answers = BatchClient().batch([entry("a", alias=server), entry("b", "lose_reply", alias=server)], atomic=True)
+    assert fates(answers) == ["500 outcome_unknown", "500 outcome_unknown"]
+    assert f"The connection to '{server}' was lost during the commit" in answers[0]["body"]["detail"]
+    assert committed(server) == ["a", "b"]
+    assert fates(BatchClient().batch([entry("c", alias=server)], atomic=True)) == ["201"]
+
+
+def test_connection_that_was_lost_before_a_group_harms_only_those_who_use_it(server):
+    connections[server].ensure_connection()
+    mishaps.lose_unseen(server, "")
+    assert fates(BatchClient().batch([{"path": "/nowhere/"}], atomic=True)) == ["404"]
+    assert fates(BatchClient().batch([entry("a", alias=server)], atomic=True)) == ["201"]
+
+
+# What is set for a transaction only
+
+LOCAL = [
+    ("SET LOCAL ROLE bank_clerk", None),
+    ("set local role to bank_clerk", None),
+    ("SET LOCAL SESSION AUTHORIZATION bank_clerk", None),
+    ("SELECT set_config('bank.tenant', 'ada', true)", None),
+    ("SELECT set_config(%s, %s, %s)", ["bank.tenant", "ada", True]),
+    ("SELECT %s, set_config(%s, 'ada', true)", ["x", "bank.tenant"]),
+    ("SELECT set_config(%(name)s, %(value)s, true)", {"name": "bank.tenant", "value": "ada"}),
+    ("SET LOCAL bank.tenant = 'ada'; SET LOCAL bank.tenant = 'ben'", None),
+    ("SET LOCAL \"bank.tenant\" = 'ada'", None),
+    ("DO $$ BEGIN PERFORM set_config('statement_timeout', '5000', true); END $$", None),
+    (sql.SQL("SELECT set_config({}, {}, true)").format(sql.Literal("bank.tenant"), sql.Literal("ada")), None),
+]
+
+
+@pytest.fixture
+def clerk(server):
+    """A role that a view can take."""
+    with connections[server].cursor() as cursor:
+        cursor.execute("DROP ROLE IF EXISTS bank_clerk")
+        cursor.execute("CREATE ROLE bank_clerk")
+    yield
+    with connections[server].cursor() as cursor:
+        cursor.execute("DROP ROLE bank_clerk")
+
+
+@pytest.mark.parametrize("server", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("said", LOCAL, ids=str)
+@pytest.mark.parametrize("members", [{"atomic": True}, {"dry_run": True}], ids=["atomic", "dry_run"])
+def test_setting_of_a_member_is_not_that_of_the_next(server, clerk, monkeypatch, said, members, settings):
+    settings.BATCH = {"DRY_RUN": True}
+    monkeypatch.setattr(mishaps, "said", said)
+    look = entry("look", "tell_settings", alias=server, method="GET")
+    items = [look, entry("a", "say", alias=server), look]
+    before, done, after = BatchClient().batch(items, **members)
+    assert fates([done]) == ["201"]
+    assert after["body"] == before["body"] == {"settings": [True, "", "0"]}
+
+
+@pytest.mark.parametrize("server", ["postgresql"], indirect=True)
+def test_setting_that_nobody_knows_fails_as_alone(server, monkeypatch):
+    monkeypatch.setattr(mishaps, "said", ("SET LOCAL nonsense = 1", None))
+    assert fates(BatchClient().batch([entry("a", "say", alias=server)], atomic=True)) == ["500"]
+
+
+@pytest.mark.parametrize("server", ["postgresql"], indirect=True)
+def test_setting_that_cannot_be_told_lets_no_further_member_run(server, monkeypatch, settings):
+    settings.BATCH = {"DRY_RUN": True}
+    monkeypatch.setattr(mishaps, "said", ("SELECT set_config('bank.' || 'tenant', 'ada', true)", None))
+    setting = entry("a", "say", alias=server)
+    assert fates(BatchClient().batch([setting], atomic=True)) == ["201"]
+    answers = BatchClient().batch([entry("b", "say", alias=server), entry("c", alias=server)], atomic=True)
+    assert fates(answers) == ["424 rolled_back", "500 transaction_broken"]
+    assert "Name the setting in the statement." in answers[1]["body"]["detail"]
+    answers = BatchClient().batch([entry("d", "say", alias=server), entry("e", alias=server)], dry_run=True)
+    assert fates(answers) == ["201", "500 transaction_broken"]
+    assert committed(server) == ["a"]
 
 
 @pytest.mark.parametrize("server", ["mariadb"], indirect=True)

@@ -187,7 +187,7 @@ def note_transfer(reference: str, answered: Sequence[str], report: Report) -> No
     failed = [fate >= "4" for fate in answered]
     if any(failed) and not all(failed):
         report.wrongs.append(f"half a transfer was answered with success: {answered}")
-    undecided = "500 commit_failed" in answered  # a connection lost at the commit tells nobody whether it was done
+    undecided = "500 outcome_unknown" in answered
     report.transfers[reference] = None if undecided else not any(failed)
     report.counts["transfers answered " + ", ".join(sorted(set(answered)))] += 1
 

@@ -1,92 +1,109 @@
-"""What one step does, as a generator: every rule about failure and groups is here, once.
+"""How sub-requests and groups are answered. Every rule about failure and groups is here, once, as plain functions.
 
-A flow yields a sub-request and is sent its subresponse, or thrown the `BatchError` that refused it. A group's flow
-then yields its verdict and is sent what went wrong while that was carried out. It returns the step's subresponses.
-`drive` pushes a flow to its end, and `adrive` the same generator on a loop.
+`answer` sends one sub-request, unless something that it depends on failed. `answer_group` sends the members of a group
+through a transaction, stops at the first failure, and reports for each member what happened to it. Both know nothing
+about Django: the caller passes in the function that sends, or the transaction.
 """
 
 from __future__ import annotations
 
-from collections import ChainMap
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from enum import Enum, auto
-from typing import cast
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
 
 from msgspec.structs import replace
 
 from django_batch.core.batch import Subrequest, Subresponse
-from django_batch.core.plan import Step
-from django_batch.core.references import fill
+from django_batch.core.references import Budget, fill
 from django_batch.errors import BatchError, FailedDependency, NotRun, RolledBack
-
-
-class Verdict(Enum):
-    """How the transaction of a group ends."""
-
-    COMMIT = auto()
-    ROLLBACK = auto()
-
 
 TIME_OVER = "the time of the batch was over"
 
 Answers = Mapping[str, Sequence[Subresponse]]  # every id and group name that has been answered -> its subresponses
-Errors = Mapping[str, BatchError]  # the ids for which a verdict could not be carried out -> why
-Effect = Subrequest | Verdict
-Flow = Generator[Effect, Subresponse | Errors, tuple[Subresponse, ...]]
+Errors = Mapping[str, BatchError]  # id of a sub-request -> the error that replaces its answer
 
 
-def drive(flow: Flow, perform: Callable[[Effect], Subresponse | Errors]) -> tuple[Subresponse, ...]:
-    """The subresponses of `flow`, each of whose effects is given to `perform`, which may raise a `BatchError`."""
+class Transaction(Protocol):
+    """The transaction through which the members of a group are sent. It begins with the first member."""
+
+    def send(self, subrequest: Subrequest) -> Subresponse:
+        """The site's answer. Raises a `BatchError` if the group has failed even though the site answered."""
+
+    def commit(self) -> Errors:
+        """Commit. The result names the members that cannot be answered with success, and why."""
+
+    def roll_back(self) -> Errors:
+        """Roll back. The result names the members that cannot be answered with `rolled_back`, and why."""
+
+
+def ready(subrequest: Subrequest, answers: Answers, *, budget: Budget) -> Subrequest:
+    """`subrequest` with its references filled in, within `budget`. Raises a `BatchError` (424) if it may not run."""
+    if (subrequest.depends_on or subrequest.condition) and (obstacle := _obstacle(subrequest, answers)):
+        raise FailedDependency(f"Not run because {obstacle}.")
+    return fill(subrequest, answers, budget=budget) if subrequest.references else subrequest
+
+
+def answer(
+    subrequest: Subrequest, answers: Answers, send: Callable[[Subrequest], Subresponse], *, budget: Budget
+) -> Subresponse:
+    """The answer to `subrequest`, given the `answers` so far. If `send` raises a `BatchError`, that is the answer."""
     try:
-        effect = next(flow)
-        while True:
-            try:
-                outcome = perform(effect)
-            except BatchError as error:
-                effect = flow.throw(error)
-            else:
-                effect = flow.send(outcome)
-    except StopIteration as end:
-        subresponses: tuple[Subresponse, ...] = end.value
-        return subresponses
-
-
-async def adrive(flow: Flow, perform: Callable[[Effect], Awaitable[Subresponse | Errors]]) -> tuple[Subresponse, ...]:
-    """As `drive`, with a `perform` that is awaited."""
-    try:
-        effect = next(flow)
-        while True:
-            try:
-                outcome = await perform(effect)
-            except BatchError as error:
-                effect = flow.throw(error)
-            else:
-                effect = flow.send(outcome)
-    except StopIteration as end:
-        subresponses: tuple[Subresponse, ...] = end.value
-        return subresponses
-
-
-def flow(step: Step, answers: Answers, *, max_size: int, over: Callable[[], bool] = lambda: False) -> Flow:
-    """What `step` does, once all that it depends on has been answered.
-
-    `max_size` bounds what references make of a sub-request, in bytes. A group whose time is `over` goes no further.
-    """
-    if step.atomic:
-        return _group(step.subrequests, answers, max_size, over)
-    return _answer(step.subrequests[0], answers, max_size)
-
-
-def answer(subrequest: Subrequest, perform: Callable[[Subrequest], Subresponse]) -> tuple[Subresponse, ...]:
-    """As `drive`, for one that is in no group and waits for nothing: without a generator, 1.5 % of a plain view."""
-    try:
-        return (perform(subrequest),)
+        if not (subrequest.depends_on or subrequest.condition):
+            return send(subrequest)
+        return _with_references_of(subrequest, send(ready(subrequest, answers, budget=budget)))
     except BatchError as error:
-        return (Subresponse.refused(subrequest, error),)
+        return Subresponse.refused(subrequest, error)
+
+
+async def aanswer(
+    subrequest: Subrequest, answers: Answers, send: Callable[[Subrequest], Awaitable[Subresponse]], *, budget: Budget
+) -> Subresponse:
+    """`answer` with a `send` that is awaited."""
+    try:
+        return _with_references_of(subrequest, await send(ready(subrequest, answers, budget=budget)))
+    except BatchError as error:
+        return Subresponse.refused(subrequest, error)
+
+
+def answer_group(
+    subrequests: Sequence[Subrequest],
+    answers: Answers,
+    transaction: Transaction,
+    *,
+    budget: Budget,
+    over: Callable[[], bool] = lambda: False,
+) -> Sequence[Subresponse]:
+    """The answers to `subrequests`, which are committed together or not at all.
+
+    Once the time is `over`, no further member is started, and the group is rolled back.
+    """
+    known = {name: answers[name] for each in subrequests for name in each.depends_on if name in answers}
+    obstacles = {each.id: _obstacle(each, known) for each in subrequests}
+    if any(obstacles.values()):
+        return [_not_begun(each, obstacles[each.id]) for each in subrequests]
+    done: list[Subresponse] = []
+    for position, subrequest in enumerate(subrequests):
+        if done and over():
+            later = [not_run(each, TIME_OVER) for each in subrequests[position:]]
+            return [*_rolled_back(done, TIME_OVER, transaction.roll_back()), *later]
+        subresponse = answer(subrequest, known, transaction.send, budget=budget)
+        if subresponse.failed:
+            later = [not_run(each, f"{subrequest.id!r} of its group failed") for each in subrequests[position + 1 :]]
+            return [*_rolled_back(done, f"{subrequest.id!r} failed", transaction.roll_back()), subresponse, *later]
+        done.append(subresponse)
+        known[subrequest.id] = (subresponse,)
+    return _corrected(done, transaction.commit())
+
+
+def not_run(subrequest: Subrequest, reason: str) -> Subresponse:
+    """The answer to a sub-request that was never started."""
+    return Subresponse.refused(subrequest, NotRun(f"Not run because {reason}."))
 
 
 def _obstacle(subrequest: Subrequest, answers: Answers) -> str | None:
-    """Why `subrequest` may not run, by what has been answered: what has not is of its group, and will succeed first."""
+    """The reason why `subrequest` may not run, or None.
+
+    Names not yet answered belong to the same group and run earlier, so they count as successes.
+    """
     succeeded = {name: not any(answer.failed for answer in answers.get(name, ())) for name in subrequest.depends_on}
     if subrequest.condition:
         try:
@@ -97,68 +114,32 @@ def _obstacle(subrequest: Subrequest, answers: Answers) -> str | None:
     return f"it depends on {failed}, which failed" if failed else None
 
 
-def _not_started(subrequest: Subrequest, obstacle: str | None) -> Subresponse:
+def _not_begun(subrequest: Subrequest, obstacle: str | None) -> Subresponse:
     if obstacle:
-        return Subresponse.refused(subrequest, FailedDependency(f"Not run, as {obstacle}."))
+        return Subresponse.refused(subrequest, FailedDependency(f"Not run because {obstacle}."))
     return not_run(subrequest, "a dependency of its group failed")
 
 
-def not_run(subrequest: Subrequest, reason: str) -> Subresponse:
-    """The answer of a sub-request whose turn never came."""
-    return Subresponse.refused(subrequest, NotRun(f"Not run, as {reason}."))
+def _with_references_of(subrequest: Subrequest, subresponse: Subresponse) -> Subresponse:
+    """`subresponse` with the sub-request as its sender wrote it, so that no filled-in body stays in memory.
 
-
-def _answer(subrequest: Subrequest, answers: Answers, max_size: int) -> Flow:
-    """One sub-request, and its one answer."""
-    if (subrequest.depends_on or subrequest.condition) and (obstacle := _obstacle(subrequest, answers)):
-        return (_not_started(subrequest, obstacle),)
-    try:
-        subresponse = yield fill(subrequest, answers, max_size=max_size) if subrequest.references else subrequest
-    except BatchError as error:
-        return (Subresponse.refused(subrequest, error),)
-    assert isinstance(subresponse, Subresponse)
-    if subrequest.references:  # are not kept as they were filled in, but for the path, which others may refer to
-        subresponse = replace(subresponse, subrequest=replace(subrequest, path=subresponse.subrequest.path))
-    return (subresponse,)
-
-
-def _group(subrequests: Sequence[Subrequest], answers: Answers, max_size: int, over: Callable[[], bool]) -> Flow:
-    """All of `subrequests`, or none: it stops at the first failure, so that no savepoint is needed in between."""
-    obstacles = {each.id: _obstacle(each, answers) for each in subrequests if each.depends_on or each.condition}
-    if any(obstacles.values()):
-        return tuple(_not_started(each, obstacles.get(each.id)) for each in subrequests)
-    done: list[Subresponse] = []
-    members: dict[str, Sequence[Subresponse]] = {}
-    known = ChainMap(members, cast("dict[str, Sequence[Subresponse]]", answers))
-    for subrequest in subrequests:
-        if done and over():
-            yield Verdict.ROLLBACK
-            rolled_back = [_rolled_back(each, TIME_OVER) for each in done]
-            return (*rolled_back, *(not_run(each, TIME_OVER) for each in subrequests[len(done) :]))
-        [subresponse] = yield from _answer(subrequest, known, max_size)
-        if subresponse.failed:
-            yield Verdict.ROLLBACK
-            rolled_back = [_rolled_back(each, f"{subrequest.id!r} failed") for each in done]
-            return (*rolled_back, subresponse, *_rest(subrequests, subrequest))
-        done.append(subresponse)
-        members[subrequest.id] = (subresponse,)
-    errors = yield Verdict.COMMIT
-    assert not isinstance(errors, Subresponse)
-    return tuple(_committed(subresponse, errors) for subresponse in done)
-
-
-def _rolled_back(subresponse: Subresponse, reason: str) -> Subresponse:
-    error = RolledBack(f"Rolled back with its group, as {reason}.")
-    return Subresponse.refused(subresponse.subrequest, error, duration=subresponse.duration)
-
-
-def _rest(subrequests: Sequence[Subrequest], culprit: Subrequest) -> list[Subresponse]:
-    later = subrequests[subrequests.index(culprit) + 1 :]
-    return [not_run(subrequest, f"{culprit.id!r} of its group failed") for subrequest in later]
-
-
-def _committed(subresponse: Subresponse, errors: Errors) -> Subresponse:
-    error = errors.get(subresponse.subrequest.id)
-    if error is None:
+    Only the filled-in path is kept, because other sub-requests may refer to it.
+    """
+    if not subrequest.references:
         return subresponse
-    return Subresponse.refused(subresponse.subrequest, error, duration=subresponse.duration)
+    return replace(subresponse, subrequest=replace(subrequest, path=subresponse.subrequest.path))
+
+
+def _rolled_back(done: Sequence[Subresponse], reason: str, errors: Errors) -> list[Subresponse]:
+    rolled_back = RolledBack(f"Rolled back with its group because {reason}.")
+    return _corrected(done, dict.fromkeys((each.subrequest.id for each in done), rolled_back) | dict(errors))
+
+
+def _corrected(done: Sequence[Subresponse], errors: Errors) -> list[Subresponse]:
+    """The answers `done`, each replaced by its error if `errors` has one."""
+    return [
+        Subresponse.refused(each.subrequest, errors[each.subrequest.id], duration=each.duration)
+        if each.subrequest.id in errors
+        else each
+        for each in done
+    ]

@@ -1,6 +1,7 @@
-"""The books of one batch: which step may start, and what has been answered.
+"""The state of one batch while it runs: which steps may start, and what has been answered.
 
-`Schedule` does no work and never waits, so that an executor is a short driver: serial, on threads, or asynchronous.
+`Schedule` only keeps this record. It runs nothing and never waits, so an executor is a short loop around it, be it
+serial, on threads or asynchronous: start steps, run them, report their answers.
 """
 
 from __future__ import annotations
@@ -15,23 +16,24 @@ from django_batch.core.plan import Plan, Step
 
 
 class Schedule:
-    """The books of `plan`. Not thread-safe: one thread starts and finishes all steps.
+    """The record of one run of `plan`. It is not thread-safe: the executor calls it from one thread at a time.
 
-    Of a `streamed` batch, whose answers are handed on as they are finished, only what others still refer to is kept.
-    Once its time is `over`, nothing more is started.
+    A `streamed` batch sends its answers as soon as they are finished, so only answers that other sub-requests still
+    refer to are kept whole. Once the time of the batch is `over`, nothing more is started.
     """
 
     def __init__(self, plan: Plan, *, streamed: bool = False, over: Callable[[], bool] = lambda: False) -> None:
         self.plan = plan
         self.streamed = streamed
-        self.stopped = ""  # why, once nothing more may start
+        self.stopped = ""  # the reason, once nothing more may start
         self._over = over
         self._answers: dict[str, Sequence[Subresponse]] = {}
         self._continues = plan.batch.continue_on_error
-        self._references: dict[str, int] = {}  # id -> how many still refer to it, of a streamed batch
+        self._references: dict[str, int] = {}  # id -> number of sub-requests yet to refer to it, in a streamed batch
         if streamed:
             self._references = Counter(id_ for each in plan.batch.subrequests for id_ in _referred(each))
-        self._ready = [step for step in reversed(plan.steps) if not step.after]  # the last is the next
+        # In reverse order, so that the next step is taken from the end.
+        self._ready = [step for step in reversed(plan.steps) if not step.after]
         self._waiting = {step.position: len(step.after) for step in plan.steps if step.after}
         self._dependents: dict[int, list[Step]] = {}
         for step in plan.steps:
@@ -44,11 +46,14 @@ class Schedule:
         return self._answers
 
     def stop(self, reason: str) -> None:
-        """Let nothing more start. The first `reason` is what the rest is answered."""
+        """Let nothing more start. Sub-requests that were not run are answered with the first `reason` given."""
         self.stopped = self.stopped or reason
 
     def start(self, limit: int = 1) -> list[Step]:
-        """At most `limit` steps that may begin now, in batch order. None, with none in progress: the run is over."""
+        """At most `limit` steps that may begin now, in batch order.
+
+        An empty list while no step is in progress means that the run is over.
+        """
         if self._ready and self._over():
             self.stop(TIME_OVER)
         steps: list[Step] = []
@@ -57,7 +62,7 @@ class Schedule:
         return steps
 
     def finish(self, step: Step, subresponses: Sequence[Subresponse]) -> None:
-        """Take the answers of `step`, which may let others start, or stop the run."""
+        """Take the answers of `step`. They may allow other steps to start, or stop the run."""
         if not self._continues and any(subresponse.failed for subresponse in subresponses):
             self.stop("the batch stopped at the first failure")
         for subresponse in subresponses:
@@ -73,7 +78,7 @@ class Schedule:
                 insort(self._ready, dependent, key=_from_behind)
 
     def subresponses(self) -> list[Subresponse]:
-        """One answer for each sub-request, in request order; what was not run says so."""
+        """One answer for each sub-request, in request order. Those that were not run are answered with `not_run`."""
         answers = self._answers
         return [
             answers[subrequest.id][0] if subrequest.id in answers else not_run(subrequest, self.stopped)
@@ -81,7 +86,7 @@ class Schedule:
         ]
 
     def rest(self) -> list[Subresponse]:
-        """The answers of those that were not run, in request order, now that the run is over."""
+        """The answers to the sub-requests that were not run, in request order. Call it when the run is over."""
         return [
             not_run(subrequest, self.stopped)
             for subrequest in self.plan.batch.subrequests
@@ -89,11 +94,11 @@ class Schedule:
         ]
 
     def _kept(self, subresponse: Subresponse) -> Subresponse:
-        """`subresponse`, with as much of it as may still be asked for."""
+        """`subresponse` if others still refer to it, otherwise only its outcome."""
         return subresponse if self._references.get(subresponse.subrequest.id) else _outcome(subresponse)
 
     def _forget(self, subrequests: Iterable[Subrequest]) -> None:
-        """Keep no more than the outcome of what only `subrequests`, which have now been answered, referred to."""
+        """Reduce answers to their outcome if only `subrequests`, which have now been answered, referred to them."""
         for id_ in (id_ for subrequest in subrequests for id_ in _referred(subrequest)):
             self._references[id_] -= 1
             if not self._references[id_]:
@@ -109,5 +114,5 @@ def _referred(subrequest: Subrequest) -> set[str]:
 
 
 def _outcome(subresponse: Subresponse) -> Subresponse:
-    """What decides about others: its status."""
+    """`subresponse` without its headers and body. Dependencies only need the status."""
     return Subresponse(subresponse.subrequest, subresponse.status, duration=subresponse.duration)

@@ -1,4 +1,8 @@
-"""One batch and its answers, from `batch_started` to `batch_finished`, whatever drives it and wherever they go."""
+"""One batch, from its first signal to its last.
+
+An executor drives the steps; the answers are collected, or handed on as they are finished. Whatever happens in between,
+`batch_finished` is sent, and the schedule starts nothing more.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +19,13 @@ from django_batch.execution.executors.asynchronous import AsyncExecutor, AsyncFi
 from django_batch.execution.executors.base import Executor, Finished
 from django_batch.execution.executors.loops import on_thread, settled
 from django_batch.execution.executors.serial import SerialExecutor
+from django_batch.execution.internals import with_room
 from django_batch.execution.step_runner import StepRunner, dry_run
 from django_batch.signals import batch_finished, batch_started, subrequest_finished
 
 
 class BatchRun:
-    """What is to be done for the batch that `request` carries, once. `sender` is that of its signals."""
+    """Runs the batch that `request` carries, once. Its signals are sent by `sender`."""
 
     def __init__(self, request: HttpRequest, run: Schedule, steps: StepRunner, *, sender: object) -> None:
         self.run = run
@@ -31,6 +36,7 @@ class BatchRun:
         self._start = 0.0
         self._subresponses: list[Subresponse] = []  # once it has ended
 
+    @with_room
     def answers(self, executor: Executor, *, max_workers: int) -> list[Subresponse]:
         """One answer for each sub-request, in request order, when all are there."""
         for _ in self.finished(executor, max_workers=max_workers):
@@ -43,11 +49,12 @@ class BatchRun:
         Closed before its end, it lets what is in progress end, and starts nothing more.
         """
         self._begin()
+        steps = self._steps
         try:
             with (
-                self._steps as steps,
-                dry_run(steps) if self.batch.dry_run else nullcontext(steps.perform) as perform,
-                closing(executor.execute(self.run, perform, max_workers=max_workers)) as finished,
+                steps.lookups,
+                dry_run(steps) if self.batch.dry_run else nullcontext(steps.run) as run,
+                closing(executor.execute(self.run, run, max_workers=max_workers)) as finished,
             ):
                 for subresponses in finished:
                     if subrequest_finished.receivers:
@@ -58,14 +65,14 @@ class BatchRun:
             self._end()
 
     async def aanswers(self, executor: AsyncExecutor, *, max_workers: int) -> list[Subresponse]:
-        """As `answers`."""
+        """`answers` on the loop."""
         async with aclosing(self.afinished(executor, max_workers=max_workers)) as finished:
             async for _ in finished:
                 pass
         return self._subresponses
 
     async def afinished(self, executor: AsyncExecutor, *, max_workers: int) -> AsyncFinished:
-        """As `finished`. A dry run is one transaction, on one thread."""
+        """`finished` on the loop. A dry run is one transaction, so it runs on one thread."""
         serial = on_thread(self.finished(SerialExecutor(), max_workers=1), at_once=self.run.streamed)
         performed = self._performed(executor, max_workers)
         async with aclosing(serial if self.batch.dry_run else performed) as finished:
@@ -76,7 +83,7 @@ class BatchRun:
         try:
             await settled(sync_to_async(self._begin)())
             async with AsyncExitStack() as stack:
-                stack.enter_context(self._steps)
+                stack.enter_context(self._steps.lookups)
                 performed = executor.execute(self.run, self._steps, max_workers=max_workers)
                 finished = await stack.enter_async_context(aclosing(performed))
                 async for subresponses in finished:
@@ -89,11 +96,15 @@ class BatchRun:
             await settled(sync_to_async(self._end)())
 
     def _conclude(self) -> list[list[Subresponse]]:
-        """What is still to be handed out. A response that is not streamed is yet to pass what saves the session."""
+        """The answers still to be handed out. A response that is not streamed gets the session back, and saves it."""
         if self.run.streamed:
             return [self.run.rest()]
-        self._steps.conversation.end()
+        self._steps.client.end()
         return []
+
+    def open(self) -> None:
+        """Get ready, on the thread of the request and before its response is begun. Raises a `BatchError`."""
+        self._steps.client.begin()
 
     def _begin(self) -> None:
         self._start = perf_counter()

@@ -8,7 +8,7 @@ from functools import partial
 from threading import Barrier, get_ident
 
 from django.db import DatabaseError, Error, IntegrityError, connections, transaction
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.utils.translation import get_language
 
 from tests.bank.models import Entry
@@ -44,6 +44,11 @@ def refuse(alias: str, reference: str) -> HttpResponse:
 @mishap
 def redirect(alias: str, reference: str) -> HttpResponse:
     return HttpResponse(status=302, headers={"Location": "/"})
+
+
+@mishap
+def moved(alias: str, reference: str) -> HttpResponse:
+    return HttpResponse(status=301, headers={"Location": "/elsewhere/"})
 
 
 @mishap
@@ -97,6 +102,26 @@ def swallow_driver(alias: str, reference: str) -> HttpResponse:
 @mishap
 def rollback_driver(alias: str, reference: str) -> HttpResponse:
     connections[alias].connection.rollback()
+    return created()
+
+
+@mishap
+def commit_driver(alias: str, reference: str) -> HttpResponse:
+    connections[alias].connection.commit()
+    return created()
+
+
+@mishap
+def commit_and_crash(alias: str, reference: str) -> HttpResponse:
+    connections[alias].connection.commit()
+    raise RuntimeError(reference)
+
+
+@mishap
+def commit_and_begin_driver(alias: str, reference: str) -> HttpResponse:
+    driver = connections[alias].connection
+    driver.commit()
+    driver.execute("BEGIN")
     return created()
 
 
@@ -266,6 +291,17 @@ def savepoint_hook(alias: str, reference: str) -> HttpResponse:
     return created()
 
 
+@mishap
+def looking_hook(alias: str, reference: str) -> HttpResponse:
+    """Notes whether a transaction is in progress on any database."""
+
+    def look() -> None:
+        _note(alias, f"{reference}-{any(each.in_atomic_block for each in connections.all())}")
+
+    transaction.on_commit(look, using=alias)
+    return created()
+
+
 def _note(alias: str, reference: str) -> None:
     Entry.objects.using(alias).create(reference=f"{reference}-{get_language()}")
 
@@ -327,6 +363,20 @@ def lose_unseen(alias: str, reference: str) -> HttpResponse:
 def lose_after_commit(alias: str, reference: str) -> HttpResponse:
     """The server ends the connection as soon as it has committed."""
     _lose_after(alias, "commit")
+    return created()
+
+
+@mishap
+def lose_reply(alias: str, reference: str) -> HttpResponse:
+    """The server commits, and nobody hears that it has."""
+    driver, lost = connections[alias].connection, connections[alias].Database.OperationalError
+
+    def commit() -> None:
+        type(driver).commit(driver)
+        lose_unseen(alias, "")
+        raise lost("The connection is lost.")
+
+    driver.commit = commit
     return created()
 
 
@@ -394,3 +444,30 @@ def swallow_conflict(alias: str, reference: str) -> HttpResponse:
     with suppress(DatabaseError):
         conflict(alias, reference)
     return created()
+
+
+said: tuple[object, object] = ("SELECT 1", None)  # a test puts its own statement and parameters here
+
+
+@mishap
+def say(alias: str, reference: str) -> HttpResponse:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(*said)
+    return created()
+
+
+@mishap
+def tell_settings(alias: str, reference: str) -> HttpResponse:
+    """Whose rights PostgreSQL looks at, and what two settings are."""
+    with connections[alias].cursor() as cursor:
+        settings = "coalesce(current_setting('bank.tenant', true), ''), current_setting('statement_timeout')"
+        cursor.execute(f"SELECT current_user::text = session_user::text, {settings}")
+        return JsonResponse({"settings": cursor.fetchone()}, status=201)
+
+
+@mishap
+def swallow_timeout(alias: str, reference: str) -> HttpResponse:
+    """A lock wait timeout with which the server rolls the whole transaction back."""
+    response = swallow_conflict(alias, reference)
+    connections[alias].connection.rollback()
+    return response

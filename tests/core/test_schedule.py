@@ -1,4 +1,4 @@
-"""The books of one batch."""
+"""The record of a batch while it runs: what may start, and what has been answered."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def positions(steps: Sequence[Step]) -> list[int]:
 
 @st.composite
 def batches(draw: st.DrawFn) -> Batch:
-    """Batches without cycles: each depends on what comes before it in an order that is not that of the batch."""
+    """Batches without cycles. Each sub-request depends on earlier ones of a random order, not that of the batch."""
     order = draw(st.permutations(range(draw(st.integers(1, 8)))))
     members = {}
     for index, place in enumerate(order):
@@ -120,7 +120,7 @@ def test_step_in_progress_ends_after_a_stop():
     assert [each.status for each in run.subresponses()] == [404, 200, 424]
 
 
-# Streamed: what has been handed on is not kept
+# Streamed batches: answers that were sent are not kept
 
 
 def referring(id_: str, *ids: str) -> Subrequest:
@@ -166,12 +166,12 @@ def test_rest_is_what_was_not_run():
     run.stop("of another")
     assert run.start() == []
     assert [(each.subrequest.id, each.error.detail) for each in run.rest()] == [
-        ("b", "Not run, as of a reason."),
-        ("c", "Not run, as of a reason."),
+        ("b", "Not run because of a reason."),
+        ("c", "Not run because of a reason."),
     ]
 
 
-# When its time is over
+# When the time of the batch is over
 
 
 def test_nothing_is_started_when_the_time_is_over():

@@ -8,6 +8,7 @@ import logging
 import pytest
 from django.db import OperationalError
 
+from django_batch.execution.executors.deadline import Deadline
 from django_batch.signals import group_retried
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView
@@ -15,6 +16,12 @@ from tests.bank import kept_in_mind, mishaps, open_bank
 from tests.bank.batches import entry, fates, references
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+
+@pytest.fixture(autouse=True)
+def dry_runs(settings):
+    """The site allows them."""
+    settings.BATCH = {"DRY_RUN": True}
 
 
 @pytest.fixture
@@ -85,6 +92,15 @@ def test_each_pause_before_a_retry_is_twice_as_long_at_most(bank, conflicts, set
     assert pauses == [0.05, 0.1, 0.2]
 
 
+def test_group_whose_time_is_over_is_not_run_again(bank, conflicts, settings, monkeypatch, retries):
+    settings.BATCH = {"ATOMIC_RETRIES": 3, "TIMEOUT": 60}
+    over = []
+    monkeypatch.setattr("django_batch.execution.step_runner.sleep", over.append)
+    monkeypatch.setattr(Deadline, "over", lambda self: bool(over))
+    assert fates(BatchClient().batch([entry("a", "conflict")], atomic=True)) == ["500"]
+    assert len(retries) == 1
+
+
 def test_receiver_is_told_who_is_run_again_how_often_and_why(bank, conflicts, settings, retries):
     settings.BATCH = {"ATOMIC_RETRIES": 2}
     BatchClient().batch([entry("a", id="first"), entry("b", "conflict", id="second")], atomic=True)
@@ -150,6 +166,28 @@ def test_cookie_of_an_attempt_that_failed_is_set_once(bank, conflicts, settings)
     assert client.cookies["colour"].value == "green"
 
 
+def test_session_that_a_committed_group_of_a_dry_run_has_changed_is_as_it_was(bookshop, settings):
+    """The cache is not rolled back: what it keeps of such a session is forgotten."""
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+    client = BatchClient()
+    client.login(username="ada", password="ada-secret")
+    client.get("/api/visits/")
+    visit = {"path": "/api/visits/", "atomicity_group": "g"}
+    assert fates(client.batch([visit, visit], dry_run=True)) == ["200", "200"]
+    assert client.get("/api/visits/").json() == {"visits": 2}
+
+
+def test_session_is_as_it_was_after_a_commit_that_failed(bank, settings):
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+    settings.ROOT_URLCONF = "tests.bank.urls"
+    client = BatchClient()
+    client.login(username="ada", password="ada-secret")
+    client.get("/api/visits/")
+    hidden = entry("hidden", "hidden_orphan", method="GET")
+    assert fates(client.batch([{"path": "/api/visits/"}, hidden], atomic=True)) == ["500 commit_failed"] * 2
+    assert client.get("/api/visits/").json() == {"visits": 2}
+
+
 @pytest.mark.parametrize(("then", "fate"), [("commit", "500"), ("swallow_commit", "201"), ("rollback", "500")])
 def test_dry_run_leaves_nothing_of_a_view_that_commits(bank, then, fate):
     answers = BatchClient().batch([entry("a"), entry("b", then), entry("c")], dry_run=True)
@@ -160,5 +198,5 @@ def test_dry_run_leaves_nothing_of_a_view_that_commits(bank, then, fate):
 def test_dry_run_that_loses_a_connection_is_answered_to_its_end(bank):
     items = [entry("a"), entry("b", "close_driver", alias="archive"), entry("c")]
     with kept_in_mind("archive"):
-        assert fates(BatchClient().batch(items, dry_run=True)) == ["201", "201", "201"]
+        assert fates(BatchClient().batch(items, dry_run=True)) == ["201", "500 transaction_broken", "424 not_run"]
     assert references() == []

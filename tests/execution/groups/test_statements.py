@@ -8,7 +8,6 @@ import psycopg.sql
 import pymysql
 import pytest
 from django.db import DatabaseError, IntegrityError, OperationalError, connection
-from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.transaction import TransactionManagementError
 
 from django_batch.execution.groups.statements import Statements, is_conflict
@@ -31,19 +30,26 @@ def caused_by(cause: Exception, *args: object) -> DatabaseError:
 def execute(sql: object, vendor: str = "sqlite") -> Statements:
     """What `sql` leaves behind; it is not sent anywhere."""
     statements = Statements()
-    statements(lambda *args: None, sql, None, False, {"connection": SimpleNamespace(vendor=vendor)})
+    statements(lambda *args: None, sql, None, False, {"connection": fake(vendor)})
     return statements
 
 
-def fail(error: Exception) -> Statements:
-    """What a SELECT leaves behind that ends with `error`."""
+def fake(vendor: str) -> SimpleNamespace:
+    """A connection on which a transaction is in progress."""
+    return SimpleNamespace(vendor=vendor, connection=SimpleNamespace(in_transaction=True))
+
+
+def fail(error: Exception, *before: str) -> Statements:
+    """What the statements `before` and a SELECT that ends with `error` leave behind."""
 
     def raise_error(*args: object) -> None:
         raise error
 
-    statements = Statements()
+    statements, context = Statements(), {"connection": fake("mysql")}
+    for sql in before:
+        statements(lambda *args: None, sql, None, False, context)
     with pytest.raises(type(error)):
-        statements(raise_error, "SELECT 1", None, False, {})
+        statements(raise_error, "SELECT 1", None, False, context)
     return statements
 
 
@@ -77,7 +83,6 @@ def test_any_other_statement_is_suspicious_until_it_is_accepted(sql):
     assert statements.suspicious
     statements.accept()
     assert not statements.suspicious
-    assert statements.executed
 
 
 @pytest.mark.parametrize(
@@ -118,6 +123,11 @@ def test_statement_that_controls_the_transaction_is_refused_and_not_sent(sql):
         "UNLOCK TABLES",
         "SET autocommit = 1",
         "set @@session.autocommit=0",
+        "ANALYZE TABLE a",
+        "optimize local table a",
+        "CHECK TABLE a",
+        "REPAIR TABLE a",
+        "FLUSH STATUS",
     ],
 )
 def test_statement_before_which_mysql_commits_is_refused_there(sql):
@@ -181,31 +191,43 @@ def test_error_with_which_mysql_ends_the_transaction_is_known(code, rolled_back)
     assert fail(OperationalError(code, "")).rolled_back is rolled_back
 
 
-# What libpq calls idle, active, in a transaction, in a failed one, and not connected.
 @pytest.mark.parametrize(
-    ("status", "executed", "ended"),
+    "odd",
     [
-        (0, False, False),
-        (0, True, True),
-        (1, True, False),
-        (2, True, False),
-        (3, False, True),
-        (3, True, True),
-        (4, True, False),
+        "EXECUTE IMMEDIATE 'COMMIT'",
+        "/*!50000 COMMIT */",
+        "# why\nCOMMIT",
+        "BEGIN NOT ATOMIC COMMIT; END",
+        "CALL a()",
+        "SET STATEMENT max_statement_time = 1 FOR CHECK TABLE a",
+        "UPDATE a SET b = 1; COMMIT",
     ],
 )
-def test_transaction_on_postgresql_has_ended_if_its_driver_says_so(status, executed, ended):
-    """Real ones are ended in `tests/test_groups.py`; here the answer of the driver is enough."""
-    postgresql = DatabaseWrapper({"NAME": "of no server"}, "postgresql")
-    postgresql.connection = SimpleNamespace(info=SimpleNamespace(transaction_status=status))
-    statements = execute("SELECT 1") if executed else Statements()
-    assert statements.ended(postgresql) is ended
+def test_rollback_by_mysql_is_not_known_after_what_may_have_committed(odd):
+    assert not fail(OperationalError(1213, ""), odd).rolled_back
+    assert not fail(OperationalError(1205, ""), odd).timed_out
 
 
-def test_transaction_on_sqlite_has_ended_if_its_driver_says_so():
-    assert not Statements().ended(connection)
-    connection.connection.rollback()
-    assert Statements().ended(connection)
+@pytest.mark.parametrize(
+    "usual", ["INSERT INTO a VALUES (1)", " update a set b = 1", "ROLLBACK TO SAVEPOINT a", "SET @a = 1"]
+)
+def test_rollback_by_mysql_is_known_after_what_ends_nothing(usual):
+    assert fail(OperationalError(1213, ""), usual).rolled_back
+    assert fail(OperationalError(1205, ""), usual).timed_out
+
+
+def test_rollback_by_sqlite_is_known():
+    statements = Statements()
+    with connection.execute_wrapper(statements), connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE once (a INTEGER PRIMARY KEY)")
+        cursor.execute("INSERT INTO once VALUES (1)")
+        with pytest.raises(IntegrityError):
+            cursor.execute("INSERT INTO once VALUES (1)")
+        assert not statements.rolled_back
+        statements.accept()
+        with pytest.raises(IntegrityError):
+            cursor.execute("INSERT OR ROLLBACK INTO once VALUES (1)")
+    assert statements.rolled_back
 
 
 def test_accepted_conflict_is_no_reason_to_run_the_group_again():
