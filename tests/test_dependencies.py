@@ -246,13 +246,13 @@ def test_failure_spreads_through_a_whole_chain(ada, bookshop):
     chain = [{**put(f"N-{number}", "x"), "depends_on": str(number - 1)} for number in range(1, 60)]
     answers = ada.batch([{"path": "/api/broken/"}, *chain])
     assert fates(answers) == ["500"] + ["424 failed_dependency"] * 59
-    assert answers[7]["body"]["detail"] == "Not run, as it depends on '6', which failed."
+    assert answers[7]["body"]["detail"] == "Not run because it depends on '6', which failed."
     assert not Order.objects.filter(number__startswith="N-").exists()
 
 
 def test_failed_dependencies_are_named_and_the_others_not(bookshop):
     answers = BatchClient().batch([fail("a"), get("b"), fail("c"), get("d", "a", "b", "c")])
-    assert answers[3]["body"]["detail"] == "Not run, as it depends on 'a', 'c', which failed."
+    assert answers[3]["body"]["detail"] == "Not run because it depends on 'a', 'c', which failed."
 
 
 def test_what_does_not_depend_on_a_failure_goes_on(bookshop):
@@ -265,7 +265,7 @@ def test_failed_group_fails_what_depends_on_it_or_on_any_member(bookshop, name):
     group = {"atomicity_group": "g"}
     answers = BatchClient().batch([get("a", name), get("b", **group), fail("c", **group)])
     assert fates(answers) == ["424 failed_dependency", "424 rolled_back", "404"]
-    assert answers[0]["body"]["detail"] == f"Not run, as it depends on {name!r}, which failed."
+    assert answers[0]["body"]["detail"] == f"Not run because it depends on {name!r}, which failed."
 
 
 def test_group_that_succeeds_lets_its_dependents_run(bookshop, finished):
@@ -279,7 +279,7 @@ def test_group_is_not_started_when_a_dependency_of_one_member_failed(ada, booksh
     batch = [fail("a"), {**put("N-1", "x"), **group}, get("c", "a", **group), get("d", "g")]
     answers = ada.batch(batch)
     assert fates(answers) == ["404", "424 not_run", "424 failed_dependency", "424 failed_dependency"]
-    assert answers[1]["body"]["detail"] == "Not run, as a dependency of its group failed."
+    assert answers[1]["body"]["detail"] == "Not run because a dependency of its group failed."
     assert not Order.objects.filter(number="N-1").exists()
 
 
@@ -295,7 +295,7 @@ def test_failing_member_stops_those_that_depend_on_it_in_its_group(bookshop):
 def test_stop_at_the_first_failure_leaves_the_rest_undone(ada, bookshop):
     answers = ada.batch([put("N-1", "x"), fail("b"), put("N-2", "x"), get("d", "b")], continue_on_error=False)
     assert fates(answers) == ["201", "404", "424 not_run", "424 not_run"]
-    assert answers[2]["body"]["detail"] == "Not run, as the batch stopped at the first failure."
+    assert answers[2]["body"]["detail"] == "Not run because the batch stopped at the first failure."
     assert list(Order.objects.filter(number__startswith="N-").values_list("number", flat=True)) == ["N-1"]
 
 
@@ -328,7 +328,7 @@ REFUSED = {
     "itself": (
         [get("a", "a")],
         "dependency_cycle",
-        {"/requests/0/depends_on": "'a' can never start, as these wait for each other: a -> a."},
+        {"/requests/0/depends_on": "Item 'a' can never start, because these wait for each other: a -> a."},
     ),
     "each other": (
         [get("a", "b"), get("b", "c"), get("c", "a"), get("d", "b"), get("e")],
@@ -353,7 +353,7 @@ REFUSED = {
     "the own group": (
         [get("a", **G), get("b", "g", **G)],
         "dependency_cycle",
-        {"/requests/1/depends_on": "'b' can never start, as these wait for each other: b -> b."},
+        {"/requests/1/depends_on": "Item 'b' can never start, because these wait for each other: b -> b."},
     ),
     "nobody": (
         [get("a", "x", "b", "y"), get("b", "z")],
@@ -363,7 +363,7 @@ REFUSED = {
     "no text": (
         [get("a", 1)],
         "malformed",
-        {"/requests/0/depends_on/0": "Expected `str`, got `int`."},
+        {"/requests/0/depends_on/0": "Expected `str`, got `int`"},
     ),
 }
 

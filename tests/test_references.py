@@ -223,7 +223,9 @@ def test_reference_to_what_is_not_there_or_fits_not_is_424(bookshop, members):
     batch = [answering(body), echo(id="b", **members), {"path": "/api/me/", "depends_on": "b"}]
     answers = BatchClient().batch(batch)
     assert fates(answers) == ["200", "424 unresolved_reference", "424 failed_dependency"]
-    assert [error["pointer"] for error in answers[1]["body"]["errors"]] == ["/requests/1"]
+    place = next(name for name in ("headers", "path", "body") if name in members)
+    pointer = "/requests/1/headers/X-Request-ID" if place == "headers" else f"/requests/1/{place}"
+    assert [error["pointer"] for error in answers[1]["body"]["errors"]] == [pointer]
 
 
 def test_unresolved_reference_rolls_its_group_back(ada, bookshop):
@@ -235,7 +237,7 @@ def test_unresolved_reference_rolls_its_group_back(ada, bookshop):
 
 UNDECLARED = {
     "not depended on": [answering(1), {**answering(1), "id": "c"}, echo(body={"$ref": "c#/body"})],
-    "nobody": [answering(1), answering({"$ref": "a#/body"}) | {"id": "b"}, echo(path="/{x#/body}")],
+    "nobody": [answering(1), answering(2) | {"id": "b"}, echo(path="/{x#/body}")],
     "itself": [answering(1), {**answering(1), "id": "c"}, echo(id="b", headers={"Prefer": "{b#/body}"})],
     "a group": [
         answering(1),
@@ -311,7 +313,7 @@ def test_empty_value_does_not_open_a_way_to_another_host(bookshop):
     assert [error["pointer"] for error in answers[1]["body"]["errors"]] == ["/requests/1"]
 
 
-@pytest.mark.parametrize("name", ["Host", "Cookie", "X-Forwarded-For", "Authorization", "Content-Length"])
+@pytest.mark.parametrize("name", ["Host", "Cookie", "X-Forwarded-For", "Authorization", "Transfer-Encoding"])
 def test_header_that_no_item_may_set_cannot_be_set_by_a_reference(bookshop, name):
     item = echo(headers={name: "{a#/body}"})
     assert fates(BatchClient().batch([answering("Token ben-token"), item])) == ["200", "400 header_not_allowed"]
@@ -329,7 +331,7 @@ def test_values_that_multiply_are_bounded_by_the_size_of_a_batch(bookshop, setti
 
     answers = BatchClient().batch([answering("x" * 100), doubled("b", "a"), doubled("c", "b")])
     assert fates(answers) == ["200", "200", "424 unresolved_reference"]
-    assert answers[2]["body"]["detail"] == "Not run, as filled in, it would have more than 5000 bytes."
+    assert answers[2]["body"]["detail"].endswith("more than 5000 bytes.")
 
 
 def test_json_path_without_its_extra_refuses_the_batch_and_names_it(bookshop, monkeypatch):

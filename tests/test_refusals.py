@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_batch import errors
-from django_batch.dialects.native.items import Item
+from django_batch.dialects.native.items import NativeItem
 from django_batch.errors import BatchError
 from django_batch.testing import BatchClient
 from example_project.bookshop.models import Review
@@ -29,14 +29,14 @@ from tests.markdown import ROOT
 
 REFERENCE = (ROOT / "docs/reference/errors.md").read_text()
 ECHO = {"path": "/api/echo/"}
-NUMBERS: list[Any] = [7, 1.5, True, None]
+NUMBERS: list[Any] = [7, 1.5, True]
 # member of an item -> values that it cannot have
 MISTYPED: dict[str, list[Any]] = {
     "path": [*NUMBERS, [], {}],
     "url": [*NUMBERS, [], {}],
-    "method": [*NUMBERS, [], {}],
+    "method": [*NUMBERS, None, [], {}],
     "id": [*NUMBERS, [], {}],
-    "headers": [*NUMBERS, [], "Accept", {"Accept": 7}, {"Accept": ["a", "b"]}],
+    "headers": [*NUMBERS, [7], "Accept", {"Accept": 7}, {"Accept": ["a", "b"]}],
     "body_base64": [*NUMBERS, [], {}, "!", "e30", "e30=\n", "e3_-", "ü"],
     "depends_on": [*NUMBERS, {}, [7], ["0", None]],
     "dependsOn": [*NUMBERS, {}],
@@ -61,12 +61,20 @@ ITEMS: list[tuple[dict[str, Any], list[str]]] = [
     ({"path": "/", "atomicity_group": "g", "atomicityGroup": "g"}, ["/atomicityGroup"]),
     ({"path": "/", "body": {}, "body_base64": "e30="}, ["/body_base64"]),
     ({"path": "/", "body": {}, "headers": {"content-type": "text/plain"}}, ["/body"]),
-    ({"path": "/", "body": "", "headers": {"Content-Type": "text/plain; charset=klingon"}}, ["/body"]),
+    ({"path": "/", "body": "", "headers": {"Content-Type": "text/plain; charset=klingon"}}, ["/headers/Content-Type"]),
     ({"path": "/", "body": "ü", "headers": {"Content-Type": "text/plain; charset=ascii"}}, ["/body"]),
     ({"path": "/", "body": "ü", "headers": {"Content-Type": "application/json; charset=ascii"}}, ["/body"]),
-    ({"path": "/", "body": "x", "headers": {"Content-Type": "text/plain; charset=undefined"}}, ["/body"]),
-    ({"path": "/", "body": "..", "headers": {"Content-Type": "text/plain; charset=idna"}}, ["/body"]),
-    ({"path": "/", "body": "x", "headers": {"Content-Type": "text/plain; charset=a\x00b"}}, ["/body"]),
+    (
+        {"path": "/", "body": "x", "headers": {"Content-Type": "text/plain; charset=undefined"}},
+        ["/headers/Content-Type"],
+    ),
+    ({"path": "/", "body": "..", "headers": {"Content-Type": "text/plain; charset=idna"}}, ["/headers/Content-Type"]),
+    ({"path": "/", "body": "x", "headers": {"Content-Type": "text/plain; charset=a\x00b"}}, ["/headers/Content-Type"]),
+    ({"path": "/", "headers": {"content-type": "text/plain; charset*=klingon''x"}}, ["/headers/content-type"]),
+    ({"path": "/", "headers": {"Content-Type": "a/b; boundary*=punycode''x"}}, ["/headers/Content-Type"]),
+    ({"path": "/", "headers": {"Content-Type": "a/b; x*0*=punyco; x*1*=de''x"}}, ["/headers/Content-Type"]),
+    ({"path": "/", "headers": {"Content-Type": 'a/b; charset="utf-8;x"'}}, ["/headers/Content-Type"]),
+    ({"path": "/", "headers": {"Content-Type": "a/" + "b" * 8_192}}, ["/headers/Content-Type"]),
     ({"path": "/", "headers": {f"X-{number}": "" for number in range(101)}}, ["/headers"]),
 ]
 # the bytes of a batch that is refused, the code, and the pointers to what is wrong
@@ -107,19 +115,21 @@ BATCHES: list[tuple[bytes, str, list[str]]] = [
         "dependency_cycle",
         ["/0/depends_on", "/1/depends_on"],
     ),
+    (b'[{"path":"/","id":"a"},{"path":"/","body":{"x":{"$ref":"a#/body"}},"method":"PUT"}]', "malformed", ["/1/body"]),
+    (b'[{"path":"/"},{"path":"/","method":"GET","path":"/x"}]', "malformed", ["/1/path"]),
+    (b'[{"path":"/","headers":{"Accept":"a","Accept":"b"}}]', "malformed", ["/0/headers/Accept"]),
+    (b'{"requests":[{"path":"/"}],"requests":[{"path":"/"}]}', "malformed", ["/requests"]),
     (b"[" + b"{}," * 100 + b"{}]", "too_many_requests", [""]),
     (b'{"requests":[' + b"{}," * 100 + b"{}]}", "too_many_requests", ["/requests"]),
     (b'[{"path":"/","body":"' + b"x" * 10 * 2**20 + b'"}]', "too_large", [""]),
 ]
 # bytes that are no JSON text in UTF-8, though some readers take them
 NO_JSON = [
-    b'\xef\xbb\xbf[{"path":"/"}]',
     '[{"path":"/"}]'.encode("utf-16"),
     b'[{"path":"/","body":"\xff"}]',
     b'[{"path":"/","body":"\xc0\xaf"}]',
     b'[{"path":"/","body":"\xed\xa0\x80"}]',
     b'[{"path":"/","body":"\xf0\x9f\x98',
-    b'[{"path":"/","body":"\\ud800"}]',
     b'[{"path":"/\\udfff"}]',
     b'[{"path":"/","id":"\\ud800x"}]',
     b'[{"path":"/","\\ud800":1}]',
@@ -141,7 +151,9 @@ NO_JSON = [
 # bytes that are JSON, though unusual: each is answered
 JSON = [
     b'\n[\t{"path" : "/api/echo/"}\r\n]\n',
-    b'[{"path":"/api/echo/","path":"/api/echo/","id":"a","id":"b"}]',
+    b'\xef\xbb\xbf[{"path":"/api/echo/"}]',
+    b'[{"path":"/api/echo/","method":"PUT","body":{"a":"\\ud83d","b":"\\ud83d\\ude00"}}]',
+    b'[{"path":"/api/echo/?q=a b","headers":null,"depends_on":null,"files":null,"body":null,"id":null}]',
     b'[{"path":"/api/echo/","method":"PUT","body":1' + b"0" * 100_000 + b"}]",
     b'[{"path":"/api/echo/","method":"PUT","body":1e999999}]',
     b'[{"path":"/api/echo/","method":"PUT","body":-0}]',
@@ -190,7 +202,7 @@ def test_mistyped_member_is_refused_at_its_place(member, value, client):
 
 
 def test_every_member_of_an_item_is_mistyped_above():
-    assert {*MISTYPED, "body"} == {*Item.__struct_fields__}
+    assert {*MISTYPED, "body"} == {*NativeItem.__struct_fields__}
 
 
 def test_unknown_member_is_refused_with_a_guess(client):
@@ -251,8 +263,6 @@ REFUSED_ITEMS: list[tuple[dict[str, Any], int, str, str]] = [
     ({"headers": {"Accept": "a\r\nHost: b"}}, 400, "header_not_allowed", "/headers/Accept"),
     ({"headers": {"Accept": "*/*", "accept": "*/*"}}, 400, "header_not_allowed", "/headers/accept"),
     ({"headers": {"Accept": "x" * 8_193}}, 400, "header_not_allowed", "/headers/Accept"),
-    ({"headers": {"Content-Type": "text/plain; charset*=klingon''x"}}, 400, "malformed", ""),
-    ({"headers": {"Content-Type": "multipart/form-data; boundary*=klingon''x"}}, 400, "malformed", ""),
     ({"method": "TRACE"}, 405, "method_not_allowed", "/method"),
     ({"method": ""}, 405, "method_not_allowed", "/method"),
     ({"method": "GET\n"}, 405, "method_not_allowed", "/method"),

@@ -1,1 +1,1 @@
-"""What a batch means: values and rules, without Django and without a wire format."""
+"""The meaning of a batch: values and rules, without Django and without a wire format."""

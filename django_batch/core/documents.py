@@ -1,6 +1,8 @@
-"""Answers as JSON documents, for references to point into: `{"id", "status", "headers", "body"}`.
+"""Answers as JSON documents that references point into: `{"id", "status", "headers", "body"}`.
 
-Numbers keep their text, so that what a reference takes from one body arrives in another as it was written.
+A reference copies a value from one answer into another request, and the value must arrive as it was written. So numbers
+keep their text: `1.10` does not become `1.1`, and a long integer keeps all its digits. Values are written back without
+recursion, because an answer may be nested as deeply as the parser allows.
 """
 
 from __future__ import annotations
@@ -9,35 +11,52 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 
 from django_batch.core.batch import Subresponse
 from django_batch.core.media_types import is_json, is_text, text_of
+from django_batch.core.names import hint
 
-_BINARY = object()  # stands for a body that has no value
+_BINARY = object()  # stands for a body that is neither JSON nor text
 _INDEX = re.compile(r"0|[1-9][0-9]{0,17}")  # RFC 6901 §4
+_LONGEST_QUOTED = 100  # characters of a name that an error quotes
 _NO_ESCAPE = re.compile(r"~(?![01])")  # RFC 6901 §3
 Query = Callable[[object], object]  # document -> the value in it; raises `LookupError`
 
 
 class Document(dict[str, object]):
-    """An answer as the native format shows it. For dialects it has its headers, and the path that was sent, too."""
+    """An answer as the native format shows it. Dialects also find here its headers, and the request that it answers.
 
-    def __init__(self, members: Mapping[str, object], *, headers: Mapping[str, str], path: str) -> None:
+    A query that looks at many values reports their number to `look_at`. That raises `LookupError` if all queries of the
+    batch together have looked at too many.
+    """
+
+    def __init__(
+        self,
+        members: Mapping[str, object],
+        *,
+        headers: Mapping[str, str],
+        method: str,
+        path: str,
+        look_at: Callable[[int], None],
+    ) -> None:
         super().__init__(members)
         self.headers = headers
+        self.method = method
         self.path = path
+        self.look_at = look_at
 
 
 class Number(float):
     """A JSON number that keeps its text: `1.10`, or more digits than a float has."""
 
-    __slots__ = ("text",)  # an answer may be made of millions
+    __slots__ = ("text",)  # saves memory: an answer may contain millions of numbers
 
     def __init__(self, text: str) -> None:
         self.text = text
 
 
-def document(subresponse: Subresponse) -> Document:
+def document(subresponse: Subresponse, *, look_at: Callable[[int], None] = lambda values: None) -> Document:
     """The answer as the native format shows it."""
     headers = subresponse.headers
     encoded = headers.get("Content-Encoding", "identity").lower() != "identity"
@@ -50,21 +69,23 @@ def document(subresponse: Subresponse) -> Document:
     }
     if value is _BINARY and subresponse.body:
         shown["body_base64"] = b64encode(subresponse.body).decode()
-    return Document(shown, headers=headers, path=subresponse.subrequest.path)
+    answered = subresponse.subrequest
+    return Document(shown, headers=headers, method=answered.method, path=answered.path, look_at=look_at)
 
 
 def _value(body: bytes, content_type: str) -> object:
     if not body:
         return None
     if is_json(content_type):
+        number = lru_cache(maxsize=1024)(Number)  # for this body only; equal numbers of a list share one object
         try:
-            return json.loads(body.decode(), parse_int=Number, parse_float=Number, parse_constant=_no_constant)
+            return json.loads(body.decode(), parse_int=number, parse_float=number, parse_constant=_no_constant)
         except (ValueError, RecursionError):
-            return _string(body, content_type)
-    return _string(body, content_type) if is_text(content_type) else _BINARY
+            return _decoded(body, content_type)
+    return _decoded(body, content_type) if is_text(content_type) else _BINARY
 
 
-def _string(body: bytes, content_type: str) -> object:
+def _decoded(body: bytes, content_type: str) -> object:
     text = text_of(body, content_type)
     return _BINARY if text is None else text
 
@@ -79,9 +100,9 @@ def to_json(value: object) -> str:
 
 
 def json_pieces(value: object) -> Iterator[str]:
-    """That text piece by piece: a query can find one value many times, so it may be far longer than the document.
+    """The JSON text of `value`, piece by piece, so that the caller can stop when it gets too long.
 
-    Not recursive, as an answer may be nested as deeply as a parser allows.
+    A query can find one value many times, so the text may be far longer than the document.
     """
     open_values: list[tuple[Iterator[tuple[str, object]], str]] = [(iter([("", value)]), "")]
     while open_values:
@@ -113,7 +134,7 @@ def _elements(value: list[object]) -> Iterator[tuple[str, object]]:
 
 
 def pointer(text: str) -> Query:
-    """The query that a JSON Pointer is (RFC 6901). Raises `ValueError` if `text` is none."""
+    """The query for the JSON Pointer `text` (RFC 6901). Raises `ValueError` if it is not a JSON Pointer."""
     if text and not text.startswith("/"):
         raise ValueError("a JSON Pointer starts with a slash")
     if _NO_ESCAPE.search(text):
@@ -130,7 +151,11 @@ def pointer(text: str) -> Query:
 
 def _member(value: object, token: str) -> object:
     if isinstance(value, dict):
-        return value[token]
-    if isinstance(value, list) and _INDEX.fullmatch(token):
-        return value[int(token)]
-    raise LookupError(token)
+        if token in value:
+            return value[token]
+        raise LookupError(f"there is no {token[:_LONGEST_QUOTED]!r}. {hint(token, value)}")
+    if isinstance(value, list):
+        if _INDEX.fullmatch(token) and int(token) < len(value):
+            return value[int(token)]
+        raise LookupError(f"there is no {token[:_LONGEST_QUOTED]!r} in a list of {len(value)}")
+    raise LookupError(f"there is no {token[:_LONGEST_QUOTED]!r} in a value that is neither an object nor a list")

@@ -1,7 +1,8 @@
-"""From a `Batch` to a `Plan`: which steps there are, and which wait for which.
+"""From a `Batch` to a `Plan`: which steps there are, and which steps wait for which.
 
-A step is one sub-request, or all members of a group. Whatever cannot be run as it is written is refused here, with all
-that is wrong, before anything is run.
+A step is one sub-request, or all members of a group. A batch that cannot be run as it is written is refused here,
+before anything is run: ids that are used twice, dependencies that do not exist, cycles. The error reports everything
+that is wrong, so a sender can correct it all at once.
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ from itertools import count, repeat
 
 from msgspec import Struct
 
-from django_batch.core.batch import Batch, Subrequest
+from django_batch.core.batch import SAFE_METHODS, Batch, Subrequest
+from django_batch.core.names import hint, listed
 from django_batch.errors import BatchError, DependencyCycle, DuplicateId, UnknownDependency, refusal
-
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 §9.2.1
 
 _NONE: frozenset[int] = frozenset()
 
@@ -26,7 +26,7 @@ Waits = Mapping[int, set[int]]  # position -> the positions that come before it
 
 
 class Step(Struct, frozen=True):
-    """What is run as one. `subrequests` are in the order they are run, `after` the positions of the steps before it."""
+    """A unit of work. `subrequests` are in the order in which they run; `after` has the positions of earlier steps."""
 
     position: int
     subrequests: Members
@@ -42,9 +42,9 @@ class Plan(Struct, frozen=True):
 
 
 def plan(batch: Batch, *, parallel_writes: bool = False) -> Plan:
-    """The plan of `batch`. Raises one `BatchError` that tells of every fault in it.
+    """The plan of `batch`. Raises one `BatchError` that reports every fault in it.
 
-    Steps that may run side by side keep the order of writes, unless `parallel_writes`.
+    Steps that may run side by side still keep the order of writes, unless `parallel_writes` is set.
     """
     groups = {subrequest.atomicity_group for subrequest in batch.subrequests}
     faults: list[BatchError] = [*batch.faults, *_duplicate_ids(batch, groups)]
@@ -67,15 +67,15 @@ def plan(batch: Batch, *, parallel_writes: bool = False) -> Plan:
 
 
 def _keep_writes_in_order(members: Sequence[Members], waits: Waits) -> Waits:
-    """`waits`, with unsafe sub-requests that wait for all before them and hold all after them, as in a serial run."""
+    """`waits`, extended so that each unsafe sub-request runs after all earlier steps and before all later ones."""
     waits = {place: {*waits.get(place, ())} for place in range(len(members))}
     write: int | None = None
-    since: list[int] = []  # steps after that write
+    since: list[int] = []  # the steps after the last write
     for place in _sorted(waits)[0]:
         first = members[place][0]
         if write is not None:
             waits[place].add(write)
-        if first.atomicity_group is None and first.method not in _SAFE_METHODS:
+        if first.atomicity_group is None and first.method not in SAFE_METHODS:
             waits[place].update(since)
             write, since = place, []
         else:
@@ -103,26 +103,35 @@ def _duplicate_ids(batch: Batch, groups: Collection[str | None]) -> Iterator[Dup
     uses = Counter(subrequest.id for subrequest in batch.subrequests)
     for subrequest in batch.subrequests:
         if uses[subrequest.id] > 1 or subrequest.id in groups:
-            uses_too = "another sub-request" if uses[subrequest.id] > 1 else "a group"
-            detail = f"The id {subrequest.id!r} is that of {uses_too} too. Each must be unique."
+            also = "another item" if uses[subrequest.id] > 1 else "a group"
+            default = " An item without an id gets its position as id." if subrequest.id.isdecimal() else ""
+            detail = f"The id {listed([subrequest.id])} is also that of {also}. Each must be unique.{default}"
             yield DuplicateId(detail, pointer=f"{subrequest.pointer}/id")
 
 
 def _unknown_dependencies(batch: Batch) -> Iterator[UnknownDependency]:
     groups = {subrequest.atomicity_group for subrequest in batch.subrequests}
-    known = groups.union(subrequest.id for subrequest in batch.subrequests)
-    for subrequest in batch.subrequests:  # one fault for all names: there may be as many as fit into a batch
+    names = {subrequest.id: None for subrequest in batch.subrequests}
+    names |= {group: None for group in groups if group is not None}
+    for subrequest in batch.subrequests:  # one fault for all names of an item, because there may be very many
         pointer = f"{subrequest.pointer}/depends_on"
-        if unknown := [name for name in subrequest.depends_on if name not in known]:
-            names = ", ".join(map(repr, unknown))
-            detail = f"{subrequest.id!r} depends on what is no id or group of this batch: {names}."
-            yield UnknownDependency(detail, pointer=pointer)
+        item = f"Item {listed([subrequest.id])}"
+        if unknown := [name for name in subrequest.depends_on if name not in names]:
+            detail = f"{item} depends on {listed(unknown)}, but no item or group of this batch has that id."
+            yield UnknownDependency(f"{detail} {_guess(unknown[0], names)}".rstrip(), pointer=pointer)
         referred = {reference.id for reference in subrequest.references}
-        if unknown := sorted(referred.difference(subrequest.depends_on) | (referred & groups)):
-            names = ", ".join(map(repr, unknown))
-            yield UnknownDependency(
-                f"{subrequest.id!r} refers to what is no id that it depends on: {names}.", pointer=pointer
-            )
+        if whole := sorted(referred & groups):
+            detail = f"{item} refers to {listed(whole)}, which is a group. Refer to one of its members."
+            yield UnknownDependency(detail, pointer=pointer)
+        if unknown := sorted(referred.difference(subrequest.depends_on, groups)):
+            detail = f"{item} refers to {listed(unknown)}, which is not in its depends_on."
+            yield UnknownDependency(f"{detail} {_guess(unknown[0], subrequest.depends_on)}".rstrip(), pointer=pointer)
+
+
+def _guess(name: str, known: Iterable[str]) -> str:
+    """A question that suggests one of `known` for `name`, or an empty text."""
+    found = hint(name, known)
+    return found if found.startswith("Did") else ""
 
 
 def _waits_of_steps(members: Sequence[Members]) -> Waits:
@@ -136,7 +145,7 @@ def _waits_of_steps(members: Sequence[Members]) -> Waits:
 
 
 def _in_order(group: Members, faults: list[BatchError]) -> Members:
-    """The members of one step, in batch order as far as their dependencies on each other allow."""
+    """The members of one step, in batch order as far as the dependencies between them allow."""
     places: dict[str | None, Iterable[int]] = {subrequest.id: [place] for place, subrequest in enumerate(group)}
     if (name := group[0].atomicity_group) is not None:
         places[name] = range(len(group))  # a member that waits for its own group waits for itself
@@ -149,17 +158,20 @@ def _in_order(group: Members, faults: list[BatchError]) -> Members:
 
 
 def _cycles(subrequests: Sequence[Subrequest], waits: Waits) -> Iterator[DependencyCycle]:
-    """A fault for each of `subrequests` that can never start, if some wait for each other."""
+    """A fault for each of `subrequests` that can never start because of a cycle."""
     order, cycle = _sorted(waits)
     for place in sorted(waits.keys() - set(order)):
         subrequest = subrequests[place]
         ids = " -> ".join(subrequests[each].id for each in cycle)
-        detail = f"{subrequest.id!r} can never start, as these wait for each other: {ids}."
+        detail = f"Item {subrequest.id!r} can never start, because these wait for each other: {ids}."
         yield DependencyCycle(detail, pointer=f"{subrequest.pointer}/depends_on")
 
 
 def _sorted(waits: Waits) -> tuple[list[int], list[int]]:
-    """The positions in an order that can be run, else the smallest first; and a cycle that keeps the rest out of it."""
+    """The positions in an order that can be run, and a cycle if there is one.
+
+    If several positions could be next, the smallest comes first. Positions that wait for a cycle are missing.
+    """
     sorter, cycle = TopologicalSorter(waits), []
     try:
         sorter.prepare()

@@ -11,7 +11,7 @@ from django_batch.core.documents import Number, document, pointer, to_json
 from django_batch.dialects.native import NativeDialect
 
 JSON = "application/json"
-# content type, bytes of a body -> what a reference to `/body` takes, as JSON text
+# content type and bytes of a body -> the JSON text that a reference to `/body` takes from it
 BODIES = [
     (JSON, b'{"a": [1, {"b": null}]}', '{"a":[1,{"b":null}]}'),
     (JSON, b"[1.10, 1e2, 1E400, -0, 18446744073709551617, 0.1e-7]", "[1.10,1e2,1E400,-0,18446744073709551617,0.1e-7]"),

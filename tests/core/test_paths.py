@@ -1,12 +1,13 @@
 """Which URLs a sub-request may have."""
 
+import re
 from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_batch.core.paths import local_path
+from django_batch.core.paths import local_path, with_encoded_query
 from django_batch.errors import Malformed
 
 BASE = "https://shop.example/batch/"
@@ -18,6 +19,9 @@ TAKEN = {
     "/a%2Fb%20c%": "/a%2Fb%20c%",
     "/a//b/../c": "/a//b/../c",
     "/books/?next=//evil.example": "/books/?next=//evil.example",
+    "/books/?q=a b&r=\\": "/books/?q=a%20b&r=\\",
+    '/books/?q=["a"]|{b}^`<c>': '/books/?q=["a"]|{b}^`<c>',
+    "https://shop.example/a?q=a b\\": "/a?q=a%20b\\",
     "/bücher/?q=größe": "/bücher/?q=größe",
     "https://shop.example/api/": "/api/",
     "https://shop.example": "/",
@@ -47,8 +51,19 @@ ELSEWHERE = [
     "ftp://shop.example/x",
     "javascript:alert(1)",
 ]
-UNSENDABLE = ["/\\evil.example", "/a b", " /a", "/a\n", "/a\r\nHost: evil.example", "/a\tb", "/a\x00", "/\x7f", "/a#b"]
-# What URLs are made of, and what has confused the readers of URLs before.
+UNSENDABLE = [
+    "/\\evil.example",
+    "/a b",
+    " /a",
+    "/a\n",
+    "/a\r\nHost: evil.example",
+    "/a\tb",
+    "/a\x00",
+    "/\x7f",
+    "/a?b=\n",
+    "/a?b=\x00",
+]
+# The pieces that URLs are made of, with some that have confused URL parsers before.
 HOSTS = ["shop.example", "evil.example", "https:", "http:", "443"]
 PIECES = st.sampled_from([*HOSTS, *"/\\?#@:[]%a \t\n\u2028\uff0f\U0001f600", "//", "%2F", ".."])
 
@@ -67,6 +82,18 @@ def test_any_other_url_is_refused(url):
 @pytest.mark.parametrize("url", UNSENDABLE)
 def test_character_that_no_client_sends_is_named(url):
     with pytest.raises(Malformed, match="must be percent-encoded"):
+        local_path(url, base=BASE)
+
+
+@pytest.mark.parametrize("url", ["/a#b", "/a?b#c", "/#"])
+def test_fragment_is_refused_by_its_name(url):
+    with pytest.raises(Malformed, match="has a fragment, which is never sent to a server"):
+        local_path(url, base=BASE)
+
+
+@pytest.mark.parametrize("url", ["https://evil.example/x", "api/books/"])
+def test_url_that_leads_elsewhere_is_told_where_the_batch_is(url):
+    with pytest.raises(Malformed, match=re.escape("https://shop.example/")):
         local_path(url, base=BASE)
 
 
@@ -91,7 +118,7 @@ def test_other_port_or_scheme_is_another_host(url):
 
 @pytest.mark.parametrize("url", ["/" + "a" * 2**14, "https://shop.example/" + "a" * 2**14])
 def test_url_longer_than_servers_take_is_refused(url):
-    with pytest.raises(Malformed, match="more than 16384"):
+    with pytest.raises(Malformed, match="At most 16384"):
         local_path(url, base=BASE)
 
 
@@ -102,6 +129,20 @@ def test_whatever_is_taken_stays_on_this_host(url):
     except Malformed:
         return
     assert path.startswith("/")
-    assert url.endswith(path.removeprefix("/"))
+    before, mark, query = url.partition("?")
+    assert (before + mark + query.replace(" ", "%20")).endswith(path.removeprefix("/"))
     assert urlsplit(path).netloc == ""
     assert urlsplit("https://shop.example" + path).netloc == "shop.example"
+
+
+@pytest.mark.parametrize(
+    ("url", "encoded"),
+    [
+        ("/a#b\\ c", "/a#b\\ c"),
+        ("/a b?q=C# or \\x", "/a b?q=C%23%20or%20%5Cx"),
+        ("http://h/?a=b?c", "http://h/?a=b?c"),
+        ("/?a=%23", "/?a=%23"),
+    ],
+)
+def test_query_is_encoded_where_a_client_has_not_done_it(url, encoded):
+    assert with_encoded_query(url) == encoded

@@ -23,7 +23,7 @@ def batch(*subrequests: Subrequest, atomic: bool = False, parallel: bool = False
 
 
 def steps(planned: Batch) -> list[tuple[str, bool, set[int]]]:
-    """Of each step the ids of its members, whether it is atomic, and the steps before it."""
+    """For each step, the ids of its members, whether it is atomic, and the steps before it."""
     return [
         ("".join(each.id for each in step.subrequests), step.atomic, set(step.after)) for step in plan(planned).steps
     ]
@@ -55,7 +55,7 @@ def model_members(planned: Batch) -> list[list[Subrequest]]:
 
 
 def model_waits(parties: list[list[Subrequest]]) -> dict[int, set[int]]:
-    """Party -> the other parties that any of it waits for, by id or by group."""
+    """Each party with the other parties that one of its members waits for, by id or by group."""
     known_as = [{name for each in party for name in (each.id, each.atomicity_group)} for party in parties]
     waited_for = [{name for each in party for name in each.depends_on} for party in parties]
     return {
@@ -65,7 +65,7 @@ def model_waits(parties: list[list[Subrequest]]) -> dict[int, set[int]]:
 
 
 def peel(waits: dict[int, set[int]]) -> list[int]:
-    """Each time the first of those that wait for nothing that is still there."""
+    """The order that results if each time the first party is taken that waits for no other remaining party."""
     order: list[int] = []
     while free := [place for place in waits if place not in order and waits[place] <= set(order)]:
         order.append(min(free))
@@ -77,12 +77,12 @@ def model_steps(members: list[list[Subrequest]]) -> dict[int, set[int]]:
 
 
 def stuck(parties: list[list[Subrequest]], waits: dict[int, set[int]]) -> set[str]:
-    """The pointers of those that can never start."""
+    """The pointers of the sub-requests that can never start."""
     return {parties[place][0].pointer for place in waits.keys() - set(peel(waits))}
 
 
 def cycles(planned: Batch) -> set[str]:
-    """The pointers of the faults that a cycle makes."""
+    """The pointers of the faults that report a cycle."""
     try:
         plan(planned)
     except DependencyCycle as error:
@@ -109,7 +109,7 @@ def test_plan_of_any_graph_is_that_of_the_model(planned):
 
 
 def before(steps: tuple[Step, ...], position: int) -> set[int]:
-    """All that has ended when a step starts."""
+    """Everything that has ended when a step starts."""
     direct = steps[position].after
     return set(direct).union(*(before(steps, other) for other in direct))
 

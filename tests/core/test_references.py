@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from django_batch.core.batch import Reference, Subrequest, Subresponse
 from django_batch.core.documents import pointer
-from django_batch.core.references import fill, in_body, in_text, masked
+from django_batch.core.references import Budget, fill, in_body, in_text, masked, referred
 from django_batch.errors import UnresolvedReference
 
 MIB = 2**20
@@ -64,8 +64,8 @@ IN_TEXTS = {
     "": [],
 }
 UNREADABLE = {
-    '{"$ref": "a"}': "'a' is not of the form ID#POINTER",
-    '{"$ref": ""}': "'' is not of the form ID#POINTER",
+    '{"$ref": "a"}': "'a' does not have the form ID#POINTER",
+    '{"$ref": ""}': "'' does not have the form ID#POINTER",
     '{"$ref": "a#id"}': "'a#id' cannot be read: a JSON Pointer starts with a slash",
     '{"$ref": "a#/~"}': "'a#/~' cannot be read: in a JSON Pointer, `~` is written `~0`",
 }
@@ -82,13 +82,13 @@ blanks = st.text(" \t\r\n", max_size=2)
 
 
 def answered(value: object) -> dict[str, list[Subresponse]]:
-    """The answer "a", with `value` as its body: its JSON text, if it is bytes."""
+    """The answer "a" with the body `value`. Bytes are taken as JSON text."""
     body = value if isinstance(value, bytes) else json.dumps(value).encode()
     return {"a": [Subresponse(Subrequest("a", "GET", "/"), 200, {"Content-Type": "application/json"}, body)]}
 
 
 def subrequest(path: str = "/", body: str = "", headers: Mapping[str, str] = MappingProxyType({})) -> Subrequest:
-    """One that depends on "a", with all references that are found in it."""
+    """A sub-request that depends on "a", with all references that are found in it."""
     references = [*in_text("path", path, pointer), *in_body(body.encode(), pointer)]
     for name, value in headers.items():
         references += in_text(f"headers/{name}", value, pointer)
@@ -104,10 +104,10 @@ def subrequest(path: str = "/", body: str = "", headers: Mapping[str, str] = Map
 
 
 def filled(value: object, *args: Any, **kwargs: Any) -> Subrequest:
-    return fill(subrequest(*args, **kwargs), answered(value), max_size=10 * MIB)
+    return fill(subrequest(*args, **kwargs), answered(value), budget=Budget(10 * MIB))
 
 
-# Where they are.
+# Where references are found.
 
 
 @pytest.mark.parametrize(("body", "found"), IN_BODIES.items())
@@ -203,7 +203,7 @@ def test_law_only_the_spans_of_references_change(body):
 
 def test_subrequest_without_references_is_the_same_object():
     plain = subrequest("/books/", '{"title": "x"}')
-    assert fill(plain, {}, max_size=0) is plain
+    assert fill(plain, {}, budget=Budget(0)) is plain
 
 
 @pytest.mark.parametrize("value", ["a", 1, True, None, [], {"a": [None]}, "\ud800", '"}, {"$ref": "a#/body"}'])
@@ -290,7 +290,7 @@ def test_value_is_written_as_its_reference_says():
     references = tuple(Reference(*place, "a", pointer("/body"), "a", write) for place in places)
     answers = {"a": [Subresponse(Subrequest("a", "GET", "/"), 200, {"Content-Type": "text/plain"}, b"v")]}
     request = Subrequest("b", "GET", "/book/_?_=_", (("Prefer", "_"),), b"[_]", ("a",), references=references)
-    written = fill(request, answers, max_size=100)
+    written = fill(request, answers, budget=Budget(100))
     assert (written.path, written.headers, written.body) == ("/book/<v>?_<v>_", (("Prefer", "<v>"),), b"[<v>]")
 
 
@@ -298,7 +298,7 @@ def test_segment_that_is_written_with_a_slash_is_refused():
     reference = Reference("path", 1, 2, "a", pointer("/body"), "a", lambda value: "1,2/3")
     request = Subrequest("b", "GET", "/_", depends_on=("a",), references=(reference,))
     with pytest.raises(UnresolvedReference, match="slash"):
-        fill(request, {"a": [Subresponse(Subrequest("a", "GET", "/"), 200)]}, max_size=100)
+        fill(request, {"a": [Subresponse(Subrequest("a", "GET", "/"), 200)]}, budget=Budget(100))
 
 
 @pytest.mark.parametrize("value", [True, False])
@@ -330,7 +330,7 @@ def test_headers_named_like_other_places_have_their_own_references():
     assert (whole.path, whole.headers, whole.body) == ("/1", (("path", "2"), ("body", "21")), b"1")
 
 
-# What is not found, and what would be too much.
+# References that find nothing, or would cost too much.
 
 
 def test_what_is_not_found_is_named():
@@ -351,9 +351,9 @@ def test_values_that_multiply_are_refused_as_soon_as_they_are_too_large(sent):
     bomb, answers = subrequest(**sent), answered("x" * MIB)
     tracemalloc.start()
     try:
-        with pytest.raises(UnresolvedReference, match=f"more than {2 * MIB} bytes"):
-            fill(bomb, answers, max_size=2 * MIB)
-        assert tracemalloc.get_traced_memory()[1] < 12 * MIB
+        with pytest.raises(UnresolvedReference, match=r"more than \d+ bytes"):
+            fill(bomb, answers, budget=Budget(2 * MIB))
+        assert tracemalloc.get_traced_memory()[1] < 16 * MIB
     finally:
         tracemalloc.stop()
 
@@ -363,21 +363,81 @@ def test_value_that_is_found_many_times_is_refused_as_soon_as_it_is_too_large():
     bomb, answers = replace(subrequest(body="0"), references=(reference,)), answered("x" * MIB)
     tracemalloc.start()
     try:
-        with pytest.raises(UnresolvedReference, match=f"more than {2 * MIB} bytes"):
-            fill(bomb, answers, max_size=2 * MIB)
-        assert tracemalloc.get_traced_memory()[1] < 12 * MIB
+        with pytest.raises(UnresolvedReference, match=r"more than \d+ bytes"):
+            fill(bomb, answers, budget=Budget(2 * MIB))
+        assert tracemalloc.get_traced_memory()[1] < 16 * MIB
     finally:
         tracemalloc.stop()
 
 
 def test_filled_body_may_be_exactly_as_large_as_allowed():
     sent = subrequest(body='{"$ref":"a#/body"}')
-    assert len(fill(sent, answered("x" * 98), max_size=100).body) == 100
+    assert len(fill(sent, answered("x" * 98), budget=Budget(100)).body) == 100
     with pytest.raises(UnresolvedReference):
-        fill(sent, answered("x" * 99), max_size=100)
+        fill(sent, answered("x" * 99), budget=Budget(100))
 
 
 def test_body_with_many_references_is_filled_in_one_pass():
     count = 10_000
     body = filled(7, body="[" + ",".join(['{"$ref":"a#/body"}'] * count) + "]").body
     assert body == b"[" + b",".join([b"7"] * count) + b"]"
+
+
+# The budget that all references of a batch share.
+
+
+def test_answer_is_decoded_once_for_all_that_refer_to_it():
+    budget, [answer] = Budget(100), answered("x" * 50)["a"]
+    assert budget.document(answer) is budget.document(answer)
+
+
+def test_answer_larger_than_a_batch_cannot_be_referred_to():
+    with pytest.raises(UnresolvedReference, match="has 102 bytes, but references read at most 100") as caught:
+        fill(subrequest("/{a#/status}"), answered("x" * 100), budget=Budget(100))
+    assert caught.value.pointer == "/path"
+
+
+def test_answers_that_were_decoded_make_room_for_others():
+    budget, answers = Budget(100), [answered("x" * 58)["a"][0] for _ in range(3)]
+    first = budget.document(answers[0])
+    budget.document(answers[1])
+    assert budget.document(answers[1])["body"] == "x" * 58
+    assert budget.document(answers[0]) is not first
+    with pytest.raises(ValueError, match="read more than 200 bytes"):
+        budget.document(answers[2])
+
+
+def test_references_of_all_items_write_no_more_than_twice_a_batch():
+    budget, answers = Budget(100), answered("x" * 38)
+    sent = subrequest(body='{"$ref":"a#/body"}')
+    assert [len(fill(sent, answers, budget=budget).body) for _ in range(2)] == [40, 40]
+    for _ in range(2):
+        with pytest.raises(UnresolvedReference, match="write more than 200 bytes"):
+            fill(sent, answers, budget=budget)
+
+
+def test_queries_of_all_items_look_at_so_many_values():
+    document = Budget(100).document(answered(1)["a"][0])
+    document.look_at(1_000_000)
+    with pytest.raises(LookupError, match="look at more than 1000000 values"):
+        document.look_at(1)
+
+
+@pytest.mark.parametrize("error", [TypeError, AttributeError, OverflowError, RecursionError, AssertionError])
+def test_whatever_a_query_raises_is_the_fault_of_its_own_item(error):
+    def fail(document: object) -> object:
+        raise error
+
+    reference = Reference("headers/A/B", 0, 1, "a", fail, "a")
+    with pytest.raises(UnresolvedReference, match=error.__name__) as caught:
+        fill(replace(subrequest(), references=(reference,)), answered(1), budget=Budget(100))
+    assert caught.value.pointer == "/headers/A~1B"
+
+
+def test_reference_longer_than_a_header_is_refused():
+    with pytest.raises(ValueError, match="has 8195 characters, but may have at most 8192"):
+        list(in_body(b'{"$ref":"a#/%b"}' % (b"x" * 8192), pointer))
+
+
+def test_ids_are_found_in_references_that_cannot_be_read():
+    assert list(referred(b'[{"$ref":"a#nope"},{"$ref":"b"},{"$ref":"#/c"},{"$ref":1}]')) == ["a", ""]

@@ -1,4 +1,8 @@
-"""How answers are written in the native format: as one JSON document, or as lines, each when its answer is there."""
+"""The writers of the native format: one JSON document, a bare array, or JSON lines.
+
+Lines are streamed, each as soon as its answer is finished. A JSON body is copied into the answer as it is, once it has
+been checked to be valid JSON in UTF-8: an unchecked body could forge the items behind it.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,14 @@ import re
 from msgspec.json import encode
 
 from django_batch.core.batch import Subresponse
-from django_batch.dialects.shared.bodies import is_json_text, json_body
+from django_batch.dialects.shared.bodies import json_body
 from django_batch.dialects.shared.fragments import Fragments
 from django_batch.dialects.shared.json_items import ItemsWriter
 
-# What some readers take for the end of a line. In JSON, the first two stand between its tokens, the others in strings.
+# Characters that some readers take for the end of a line. In JSON text, CR and LF occur only between tokens, the others
+# only inside strings.
 _BREAK = re.compile(rb"[\r\n]|\xc2\x85|\xe2\x80[\xa8\xa9]")
-LINES = ("application/jsonl", "application/x-ndjson")  # two names of one format
+LINES = ("application/jsonl", "application/x-ndjson")  # two names for the same format
 
 
 class NativeWriter(ItemsWriter):
@@ -29,7 +34,7 @@ class NativeWriter(ItemsWriter):
         return b'{"dry_run":true,' + self.opening[1:] if self._dry_run else self.opening
 
     def item(self, subresponse: Subresponse) -> bytes:
-        """One answer, of which every member is always there."""
+        """One answer. Every member except `body_base64` and `atomicity_group` is always present."""
         subrequest = subresponse.subrequest
         body, base64 = _body(subresponse)
         group = subrequest.atomicity_group
@@ -45,7 +50,7 @@ class NativeWriter(ItemsWriter):
 
 
 class LinesWriter(NativeWriter):
-    """Writes one answer a line, as each is finished, and at last a line that says that there are no more."""
+    """Writes one answer per line as soon as it is finished, and a last line that says that the batch is complete."""
 
     streamed, in_order = True, False
 
@@ -58,9 +63,10 @@ class LinesWriter(NativeWriter):
         return b""
 
     def write(self, subresponse: Subresponse) -> bytes:
+        line = _BREAK.sub(_without_break, self.item(subresponse)) + b"\n"
         self._responses += 1
         self._failed += subresponse.failed
-        return _BREAK.sub(_without_break, self.item(subresponse)) + b"\n"
+        return line
 
     def end(self) -> bytes:
         rehearsed = b',"dry_run":true' if self._dry_run else b""
@@ -68,7 +74,7 @@ class LinesWriter(NativeWriter):
 
 
 class BareWriter(NativeWriter):
-    """Writes the bare array: of each answer its status and body."""
+    """Writes the bare array, which has only the status and the body of each answer."""
 
     opening, closing = b"[", b"]"
 
@@ -95,6 +101,4 @@ def _body(subresponse: Subresponse) -> tuple[bytes, bytes | None]:
         return b"null", None
     headers, body = subresponse.headers, subresponse.body
     content_type, coding = headers.get("Content-Type", ""), headers.get("Content-Encoding", "identity")
-    if content_type == "application/json" and coding == "identity" and is_json_text(body):  # as most are: half the cost
-        return body, None
     return json_body(body, content_type, encoded=coding.lower() != "identity")

@@ -1,46 +1,72 @@
-"""Items in JSON, as the dialects that are written in it have them: an array in, one sub-request for each; an array out.
+"""Items in JSON, for all dialects whose batches are an array of items and whose answers are an array too.
 
-What is wrong with an item is a fault of the batch, which has something in its place, so that all faults are found.
+An item that is wrong adds a fault to the batch, and a stand-in takes its place. So reading goes on, all faults are
+found, and items that depend on the wrong one are not blamed for it.
 """
 
 from __future__ import annotations
 
 import codecs
+import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TypeVar
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Raw, Struct
 from msgspec.json import Decoder
+from msgspec.structs import replace
 
 from django_batch.core.batch import Subrequest, Subresponse
-from django_batch.core.media_types import charset_of, media_type_of
+from django_batch.core.media_types import LONGEST_VALUE, charset_of, has_known_charset, media_type_of
 from django_batch.dialects.base import Envelope, Writer
-from django_batch.dialects.shared.json_text import read, read_array, read_members, unknown_member
+from django_batch.dialects.shared.json_text import (
+    MEMBERS,
+    STRING,
+    check_repeated,
+    masked,
+    read,
+    read_array,
+    read_members,
+    token,
+    unknown_member,
+)
 from django_batch.errors import BatchError, Malformed, UnsupportedMediaType
 
 S = TypeVar("S", bound=Struct)
 ReadItem = Callable[[Raw, int, str], Subrequest]  # text, position and pointer of an item; raises `Malformed`
 
 
-class _Name(Struct):
-    id: Raw | UnsetType = UNSET
-    atomicity_group: Raw | UnsetType = UNSET
-    atomicityGroup: Raw | UnsetType = UNSET  # noqa: N815
+_MAX_HEADERS = 100  # in one item, like the limit of most servers for one request
+_LONGEST_QUOTED = 200  # characters of a header of the batch that an error quotes
+_EMPTY = "The batch is empty. A chunked body does not reach Django under WSGI: send Content-Length."
+_ESCAPED = re.compile(rb'"[^"\\]{0,20}\\u00[2-7]')  # an ASCII letter written as an escape, which could hide a name
+_SLICE = 1 << 16  # bytes that are decoded at once, so that the text of a batch is never held as a whole
 
 
-_name = Decoder(_Name)
-_string = Decoder(str)
-_MAX_HEADERS = 100  # of one item, as of one request on most servers: what is built of them takes time and memory
-_SLICE = 1 << 16  # bytes that are checked at once, so that a batch is never held a second time, as text
+def readable(envelope: Envelope) -> Envelope:
+    """`envelope` with a body that can be read as JSON: without a BOM, and with its lone surrogates masked.
+
+    Raises a `BatchError` if its type is not JSON, or if it is not in UTF-8.
+    """
+    check_encoding(envelope)
+    if not envelope.body:
+        raise Malformed(_EMPTY)
+    body = masked(envelope.body.removeprefix(codecs.BOM_UTF8))
+    return envelope if body is envelope.body else replace(envelope, body=body)
 
 
 def check_encoding(envelope: Envelope) -> None:
-    """Raise a `BatchError` for what is not JSON by its type, or not in UTF-8."""
+    """Raise a `BatchError` if the type of the batch is not JSON, or if it is not in UTF-8."""
+    coding = envelope.headers.get("Content-Encoding", "") or "identity"
+    if coding.lower() != "identity":
+        detail = f"The batch has the content coding {coding[:_LONGEST_QUOTED]!r}. Send it without one."
+        raise UnsupportedMediaType(detail)
     charset = charset_of(envelope.content_type)
     if media_type_of(envelope.content_type) != "application/json" or charset not in (None, "utf-8", "utf8"):
-        raise UnsupportedMediaType(f"Send the batch as application/json in UTF-8, not as {envelope.content_type!r}.")
+        sent = envelope.content_type[:_LONGEST_QUOTED]
+        raise UnsupportedMediaType(f"Send the batch as application/json in UTF-8, not as {sent!r}.")
     if envelope.body.isascii():
         return
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -60,16 +86,20 @@ def read_items(
     *,
     pointer: str,
     read_item: ReadItem,
+    member: str = "requests",
+    id_member: str = "id",
     default_id: Callable[[int], str] = str,
 ) -> list[Subrequest]:
-    """The sub-requests of all items in the member `requests`; for one that is wrong, a fault and what stands for it.
+    """The sub-requests of all items in the array `member`, which stands at `pointer`.
 
-    That has the id of the item, or, if that cannot be read, the one that its position gets by `default_id`.
+    An item that is wrong adds to `faults`, and a stand-in takes its place. The stand-in has the id of the item, from
+    its `id_member`, so that errors and other items can name it. If that id cannot be read, `default_id` makes one from
+    the position.
     """
     try:
-        items = _items(members, envelope, pointer)
+        items = _items(members, envelope, member, pointer)
     except Malformed as fault:
-        faults.append(fault)
+        faults.append(_without_frames(fault))
         return []
     subrequests = []
     for position, raw in enumerate(items):
@@ -77,48 +107,58 @@ def read_items(
         try:
             subrequests.append(read_item(raw, position, place))
         except Malformed as fault:
-            faults.append(fault)
-            subrequests.append(_name_only(raw, default_id(position), place))
+            faults.append(_without_frames(fault))
+            subrequests.append(_name_only(raw, id_member, default_id(position), place))
     return subrequests
 
 
-def _items(members: Mapping[str, Raw], envelope: Envelope, pointer: str) -> list[Raw]:
-    if "requests" not in members:
-        raise Malformed("A batch needs 'requests', an array of items.", pointer=pointer)
+def _without_frames(fault: Malformed) -> Malformed:
+    """`fault` without its traceback. Its frames hold the list of faults, and so form a cycle with the whole batch."""
+    fault.__context__ = None
+    return fault.with_traceback(None)
+
+
+def _items(members: Mapping[str, Raw], envelope: Envelope, member: str, pointer: str) -> list[Raw]:
+    if member not in members:
+        raise Malformed(f"A batch needs {member!r}, an array of items.", pointer=pointer)
     commas = envelope.body.count(b",")
-    if items := read_array(members["requests"], envelope.max_requests, commas=commas, pointer=pointer):
+    if items := read_array(members[member], envelope.max_requests, commas=commas, pointer=pointer):
         return items
     raise Malformed("The batch has no sub-requests.", pointer=pointer)
 
 
-def _name_only(raw: Raw, default_id: str, pointer: str) -> Subrequest:
-    """Stands for an item that cannot be read, so that the others that depend on it are not blamed."""
+def _name_only(raw: Raw, id_member: str, default_id: str, pointer: str) -> Subrequest:
+    """A stand-in for an item that cannot be read. It has the id and the group of the item, if these can be read."""
     try:
-        name = _name.decode(raw)
+        name = MEMBERS.decode(raw)
     except (msgspec.DecodeError, RecursionError):
-        name = _Name()
-    known_as, group = _text(name.id), _text(name.atomicity_group)
+        name = {}
+    known_as, group = _text(name.get(id_member)), _text(name.get("atomicity_group"))
     return Subrequest(
         default_id if known_as is None else known_as,
         "GET",
         "/",
-        atomicity_group=_text(name.atomicityGroup) if group is None else group,
+        atomicity_group=_text(name.get("atomicityGroup")) if group is None else group,
         pointer=pointer,
     )
 
 
-def _text(raw: Raw | UnsetType) -> str | None:
+def _text(raw: Raw | None) -> str | None:
     try:
-        return None if raw is UNSET else _string.decode(raw)
+        return None if raw is None else STRING.decode(raw)
     except msgspec.DecodeError:
         return None
 
 
 def read_struct(raw: Raw, decoder: Decoder[S], *, pointer: str) -> S:
-    """The item that `decoder` finds in `raw`, but for its annotations."""
+    """The item in `raw`, without its annotations. Raises `Malformed` with the place of the first mistake."""
     try:
-        return decoder.decode(raw)
-    except (msgspec.ValidationError, RecursionError):  # of one that is nested too deeply, which is found again below
+        item = decoder.decode(raw)
+        if _may_repeat(raw, _names_in(decoder)) or _ESCAPED.search(memoryview(raw)):
+            check_repeated(raw, pointer=pointer)
+        _check_headers(raw, getattr(item, "headers", None), pointer)
+        return item
+    except (msgspec.DecodeError, RecursionError):  # the mistake is found again below, where its place is known
         members = read_members(raw, pointer=pointer)
     known = decoder.type.__struct_encode_fields__
     for name in members:
@@ -127,14 +167,54 @@ def read_struct(raw: Raw, decoder: Decoder[S], *, pointer: str) -> S:
     return read(msgspec.json.encode(members), decoder, pointer=pointer)
 
 
+@cache
+def _names_in(decoder: Decoder[S]) -> re.Pattern[bytes]:
+    return re.compile(rb'"(%b)"\s*+:' % "|".join(decoder.type.__struct_encode_fields__).encode())
+
+
+def _may_repeat(raw: Raw, names: re.Pattern[bytes]) -> bool:
+    """Whether the text of an item has the name of a member twice, even if one of them is inside its body."""
+    text, seen, end = memoryview(raw), set(), 0
+    while found := names.search(text, end):
+        if found[1] in seen:
+            return True
+        seen.add(found[1])
+        end = found.end()
+    return False
+
+
+def _check_headers(raw: Raw, headers: object, pointer: str) -> None:
+    """Raise `Malformed` if a header appears twice in the text of an item, because only one of the two was read."""
+    if isinstance(headers, dict) and 0 < len(headers) <= _MAX_HEADERS:
+        text = bytes(raw)
+        if any(text.count(b'"%b"' % name.encode()) > 1 for name in headers):
+            check_repeated(read_members(raw, pointer=pointer)["headers"], pointer=f"{pointer}/headers")
+
+
 def content_type_of(headers: Mapping[str, str], *, pointer: str) -> str | None:
-    """The content type that `headers` name. Raises `Malformed` if there are more than a request can have."""
+    """The content type in `headers`, or None.
+
+    Raises `Malformed` if there are too many headers, or if the content type would be unsafe to pass to Django.
+    """
     if len(headers) > _MAX_HEADERS:
-        raise Malformed(f"An item has at most {_MAX_HEADERS} headers.", pointer=f"{pointer}/headers")
+        detail = f"An item can have at most {_MAX_HEADERS} headers. This one has {len(headers)}."
+        raise Malformed(detail, pointer=f"{pointer}/headers")
+    found = None
     for name, value in headers.items():
         if name.lower() == "content-type":
-            return value
-    return None
+            check_content_type(value, pointer=f"{pointer}/headers/{token(name)}")
+            found = found or value
+    return found
+
+
+def check_content_type(value: str, *, pointer: str) -> None:
+    """Raise `Malformed` if a content type is too long, or names a charset that is not in `CHARSETS`."""
+    if len(value) > LONGEST_VALUE:
+        detail = f"A content type can have at most {LONGEST_VALUE} characters. This one has {len(value)}."
+        raise Malformed(detail, pointer=pointer)
+    if not has_known_charset(value):
+        detail = f"The charset in {value!r} is not one that browsers know, such as utf-8 or iso-8859-1. "
+        raise Malformed(f"{detail}Send the bytes in 'body_base64', without a charset.", pointer=pointer)
 
 
 class ItemsWriter(Writer):
@@ -149,12 +229,13 @@ class ItemsWriter(Writer):
         return self.opening
 
     def write(self, subresponse: Subresponse) -> bytes:
+        item = self.item(subresponse)
         separator, self._separator = self._separator, b","
-        return separator + self.item(subresponse)
+        return separator + item
 
     def end(self) -> bytes:
         return self.closing
 
     @abstractmethod
     def item(self, subresponse: Subresponse) -> bytes:
-        """One answer."""
+        """The JSON text of one answer."""

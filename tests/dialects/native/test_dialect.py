@@ -12,14 +12,14 @@ from msgspec.structs import replace
 
 from django_batch.core.batch import Batch, Subrequest, Subresponse
 from django_batch.dialects.base import Envelope
-from django_batch.dialects.native.dialect import Layout, NativeDialect
+from django_batch.dialects.native.dialect import NativeDialect, NativeLayout
 from django_batch.errors import BatchError, BodyTooLarge, MethodNotAllowed, RolledBack, UnsupportedMediaType
 from tests.markdown import ROOT
 
 REFERENCE = (ROOT / "docs/reference/wire_format.md").read_text()
 JSON = ("Content-Type", "application/json")
-WHOLE, BARE = Layout(), Layout(bare=True)
-# the bytes of a batch, and what it is
+WHOLE, BARE = NativeLayout(), NativeLayout(bare=True)
+# the bytes of a batch, and the batch that is read from them
 BATCHES = [
     (
         b'{"requests":[{"path":"/"}]}',
@@ -95,13 +95,9 @@ BATCHES = [
         b'{"@context":5,"x.y":[],"requests":[{"path":"/","@odata.type":1,"a.b":{}}]}',
         Batch((Subrequest("0", "GET", "/", pointer="/requests/0"),), layout=WHOLE),
     ),
-    (
-        b'[{"path":"/old","path":"/new","method":"GET","method":"POST"}]',
-        Batch((Subrequest("0", "POST", "/new", pointer="/0"),), layout=BARE),
-    ),
 ]
 GET = Subrequest("book", "GET", "/")
-# an answer, the whole form of it, and the short form
+# an answer, its whole form, and its short form
 ANSWERS = [
     (
         Subresponse(GET, 200, {"Content-Type": "application/json", "ETag": '"1"'}, b'{"price": 1.10}'),
@@ -288,19 +284,19 @@ def test_whatever_is_written_can_be_read(answers):
             assert each["body"].encode(charset) == subresponse.body
 
 
-# What the reference says
+# The reference in the docs
 
 
 def table(heading: str) -> dict[str, str]:
-    """The members in the first table under a heading, and what is said of each."""
+    """The members in the first table under a heading, with their explanations."""
     section = re.search(rf"^## {heading}\n(.*?)(?=^## )", REFERENCE, re.MULTILINE | re.DOTALL)[1]
     rows = re.search(r"^\| member .*?(?=^$)", section, re.MULTILINE | re.DOTALL)[0]
     return dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", rows, re.MULTILINE))
 
 
 def known_to(content: bytes) -> list[str]:
-    """The members that a refusal of an unknown one lists."""
-    return parse(content).faults[0].detail.partition("Known are ")[2].rstrip(".").split(", ")
+    """The members that are listed when an unknown member is refused."""
+    return parse(content).faults[0].detail.partition("members are ")[2].rstrip(".").split(", ")
 
 
 def test_reference_tells_of_every_member_of_a_batch():
@@ -313,7 +309,7 @@ def test_reference_tells_of_every_member_of_an_item():
 
 def test_reference_tells_of_every_member_of_an_answer():
     subrequest = Subrequest("a", "GET", "/", atomicity_group="g")
-    timed = Batch((), layout=Layout(timing=True))
+    timed = Batch((), layout=NativeLayout(timing=True))
     written = json.loads(NativeDialect().writer(timed).whole([Subresponse(subrequest, 200, {}, b"\xff")]))
     assert [*table("Answers")] == [*written["responses"][0]]
 
@@ -361,7 +357,7 @@ def test_last_line_tells_of_a_dry_run():
 def test_answer_is_one_line_for_every_reader(texts, separator):
     body = json.dumps([text + separator for text in texts], ensure_ascii=False, indent=1).encode()
     subresponse = Subresponse(GET, 200, dict([JSON]), body.replace(b"\n", b"\r\n"))
-    writer = NativeDialect().writer(Batch((), layout=Layout(media_type="application/jsonl")))
+    writer = NativeDialect().writer(Batch((), layout=NativeLayout(media_type="application/jsonl")))
     (line,) = writer.write(subresponse).decode().splitlines()
     assert json.loads(line)["body"] == json.loads(body)
 

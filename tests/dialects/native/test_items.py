@@ -1,4 +1,4 @@
-"""Items: what they depend on, and where references are looked for, and where never."""
+"""Items: their dependencies, and the places where references are looked for and where they are not."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from msgspec import Raw
 from django_batch.core.batch import Subrequest
 from django_batch.dialects.base import Envelope
 from django_batch.dialects.native.items import read_item
+from django_batch.dialects.native.queries import Compiler
 from django_batch.dialects.shared.forms import FileParts
 from django_batch.errors import Malformed
 
 ENVELOPE = Envelope(b"", "application/json", "http://testserver/batch/", 100)
 REFERENCE = {"$ref": "a#/body/id"}
-# members of an item -> what it depends on
+# the members of an item -> its dependencies
 DEPENDENCIES = [
     ({}, ()),
     ({"depends_on": []}, ()),
+    ({"depends_on": None, "dependsOn": None}, ()),
     ({"depends_on": "a"}, ("a",)),
     ({"depends_on": ["b", "a"]}, ("b", "a")),
     ({"depends_on": ["a", "b", "a"]}, ("a", "b")),
     ({"dependsOn": "a"}, ("a",)),
     ({"dependsOn": ["a"]}, ("a",)),
 ]
-# members of an item that depends on "a" -> the places and texts of its references
+# the members of an item that depends on "a" -> the places and texts of its references
 FOUND = [
     ({"path": "/books/{a#/body/id}/?q={a#/id}"}, [("path", "a#/body/id"), ("path", "a#/id")]),
     ({"url": "{a#/body/next}"}, [("path", "a#/body/next")]),
@@ -42,7 +44,7 @@ FOUND = [
     ({"body": REFERENCE, "headers": {"Content-Type": "application/json; charset=utf-16"}}, []),
     ({"path": "/", "body_base64": "eyIkcmVmIjoiYSMveCJ9", "headers": {"Content-Type": "application/json"}}, []),
 ]
-# members of an item that depends on "a" -> the place of what is wrong in it
+# the members of an item that depends on "a" -> the place of the mistake in it
 WRONG = [
     ({"path": "/{a#x}"}, "/path"),
     ({"url": "/{a#x}"}, "/url"),
@@ -55,12 +57,11 @@ WRONG = [
     ({"headers": {"A/B~C": "{a#x}"}}, "/headers/A~1B~0C"),
     ({"body": {"$ref": "a"}}, "/body"),
     ({"depends_on": ["a", 1]}, "/depends_on/1"),
-    ({"depends_on": None}, "/depends_on"),
     ({"dependsOn": "a"}, "/dependsOn"),
     ({"omit_body": 1}, "/omit_body"),
     ({"body": [REFERENCE] * 1001}, ""),
     ({"path": "/{a#/x}" * 500, "body": [REFERENCE] * 501}, ""),
-    ({"body": [{"$ref": "a#$.body.id"}] * 11}, ""),
+    ({"body": [{"$ref": "a#$.body.id"}] * 11}, "/body"),
 ]
 
 
@@ -70,7 +71,18 @@ def read(members: dict[str, object], **more: object) -> Subrequest:
 
 
 def read_text(text: str) -> Subrequest:
-    return read_item(ENVELOPE, FileParts(None), Raw(text.encode()), 0, "")
+    return read_item(ENVELOPE, FileParts(None), Compiler(), Raw(text.encode()), 0, "")
+
+
+@pytest.mark.parametrize("more", [{}, {"body": 1, "depends_on": "a"}, {"body_base64": "", "dependsOn": "a"}])
+def test_empty_list_of_headers_is_an_empty_object(more):
+    assert read({"headers": [], **more}) == read({"headers": {}, **more})
+
+
+def test_list_of_headers_is_refused():
+    with pytest.raises(Malformed, match="must be an object") as refused:
+        read({"headers": [["Accept", "*/*"]]})
+    assert refused.value.pointer == "/headers"
 
 
 @pytest.mark.parametrize(("members", "depends_on"), DEPENDENCIES)
@@ -134,11 +146,11 @@ json_values = st.recursive(
 @given(value=json_values, indent=st.none() | st.integers(0, 3), as_ascii=st.booleans())
 def test_law_body_without_dependencies_is_taken_byte_for_byte(value, indent, as_ascii):
     body = json.dumps(value, indent=indent, ensure_ascii=as_ascii)
-    assert bytes(read_text(f'{{"path": "/", "body":{body}}}').body) == body.strip().encode()
+    assert bytes(read_text(f'{{"method": "POST", "path": "/", "body":{body}}}').body) == body.strip().encode()
 
 
 def calls(function: Callable[..., object], *args: object) -> Counter[str]:
-    """How often each function, of Python or of C, is called by `function`."""
+    """The number of calls of each Python or C function while `function` runs."""
     counts: Counter[str] = Counter()
 
     def count(frame, event, arg):
@@ -165,7 +177,7 @@ BODY = json.dumps([{"title": "x" * 100, "author": REFERENCE, "price": 1.5}] * 50
 def test_body_without_dependencies_is_never_decoded():
     small, large = calls(read_text, item("1")), calls(read_text, item(BODY))
     assert large == small
-    assert large["Decoder.decode"] == 1  # of the item itself
+    assert large["Decoder.decode"] == 1  # only the item itself is decoded
     assert not {"in_body", "loads", "Pattern.finditer"} & large.keys()
 
 

@@ -1,4 +1,4 @@
-"""What stands behind the `#` of a reference: pointers always, JSONPaths where the extra for them is installed."""
+"""The part of a reference behind its `#`: a JSON Pointer, or a JSONPath if the extra is installed."""
 
 import re
 
@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from django_batch.core.batch import Subrequest, Subresponse
 from django_batch.core.documents import document, to_json
 from django_batch.dialects.native import queries
-from django_batch.dialects.native.queries import compile_query
+from django_batch.dialects.native.queries import Compiler, compile_query
 
 BOOKS = b"""{"results": [
     {"id": 1, "title": "The Last Harbour", "price": 18.50, "stock": 10, "tags": []},
     {"id": 2, "title": "Gr\\u00fcn", "price": 31.90, "stock": 0, "tags": ["sea", "match"]},
     {"id": 18446744073709551617, "title": "x", "price": 5.00, "stock": 1, "tags": ["sea"]}
 ]}"""
-# JSONPath -> the list of what it selects, as JSON text
+# JSONPath -> the list of values that it selects, as JSON text
 SELECTED = {
     "$.body.results[*].id": "[1,2,18446744073709551617]",
     "$.body.results[1].price": "[31.90]",
@@ -44,16 +44,16 @@ NO_PATHS = [
     "$$",
     "$[" + "9" * 30,
 ]
-# What could run a pattern of the sender's, which can take any time
+# Functions that run a regular expression of the sender, which can take any time
 PATTERNS = ["$..[?match(@.title, '(a+)+b')]", "$..[?search(@.title, '(a+)+b')]", "$..[?@.title =~ /(a+)+b/]"]
-# What could multiply the work
+# Operators that could multiply the work
 MULTIPLYING = {
     "$..*..*": "at most 1 of '..'",
     "$..[?count(@..*) > 1]": "at most 1 of '..'",
     "$[?@[?@[?@.a]]]": "at most 1 of '?'",
     "$.body[?@.a == $.body.b]": "at most 1 of '$'",
     "$[*,*,*,*,*,*]": "at most 4 of ','",
-    "$" + ".a" * 100: "at most 200 characters",
+    "$" + ".a" * 100: "at most 200 characters here, but this one has 201",
     "$" + "?" * 10_000_000: "at most 1 of '?'",
 }
 
@@ -84,7 +84,7 @@ def test_text_that_is_no_json_path_is_refused_in_one_line(path):
 
 @pytest.mark.parametrize(("path", "limit"), MULTIPLYING.items(), ids=range(len(MULTIPLYING)))
 def test_json_path_that_could_multiply_its_work_is_refused(path, limit):
-    with pytest.raises(ValueError, match=f"^a JSONPath may have {re.escape(limit)} here$"):
+    with pytest.raises(ValueError, match=f"^a JSONPath may have {re.escape(limit)}( here)?$"):
         compile_query(path)
 
 
@@ -92,7 +92,7 @@ def test_answer_with_too_many_values_is_not_searched():
     path = "$.body[?@.id == 1]"
     limit = 250_000 // len(path)
     values = b"[" + b",".join([b"1"] * limit) + b"]"
-    with pytest.raises(LookupError, match=f"too many values for a JSONPath of {len(path)} characters"):
+    with pytest.raises(LookupError, match=f"too many for a JSONPath of {len(path)} characters"):
         compile_query(path)(answer(values))
     assert compile_query(path)(answer(values.replace(b"1,", b"", 100))) == []
 
@@ -110,8 +110,14 @@ def test_path_that_selects_too_much_finds_nothing():
 
 
 def test_path_into_what_is_nested_too_deeply_finds_nothing():
-    with pytest.raises(LookupError, match=r"\Arecursion limit exceeded\Z"):
+    with pytest.raises(LookupError, match=r"\Athe JSONPath failed: recursion limit exceeded\Z"):
         compile_query("$..a")(answer(b"[" * 300 + b"]" * 300))
+
+
+@pytest.mark.parametrize("path", ["$.body[?count(@) < 5]", "$.body[?@ <= value(@)]", "$.body[?value(@) == 1]"])
+def test_path_that_compares_what_cannot_be_compared_finds_nothing(path):
+    with pytest.raises(LookupError):
+        compile_query(path)({"body": {"id": 1}})
 
 
 def test_paths_of_one_answer_do_not_disturb_each_other():
@@ -139,3 +145,52 @@ def test_without_the_extra_a_json_path_is_refused_with_its_name(without_jsonpath
 
 def test_without_the_extra_pointers_work(without_jsonpath):
     assert compile_query("/status")(answer(BOOKS)) == 200
+
+
+FAILING = ["$.body[?count(@) < 5]", "$.body[?@ <= value(@)]", "$.body[?value(@) == 1]"]
+
+
+@pytest.mark.parametrize("path", FAILING)
+def test_path_that_fails_in_its_library_finds_nothing(path):
+    with pytest.raises(LookupError, match="the JSONPath failed"):
+        compile_query(path)(answer(b'{"id": 1}'))
+
+
+@pytest.mark.parametrize("path", ["$[?@.a==1e400]", "$[?@.a==1E999999]", "$[1e400]"])
+def test_number_that_no_float_holds_is_no_json_path(path):
+    with pytest.raises(ValueError, match="this is not a JSONPath"):
+        compile_query(path)
+
+
+def test_text_is_compiled_once_in_a_batch():
+    compiler = Compiler()
+    assert compiler("$.body.id") is compiler("$.body.id")
+    assert compiler("/body/id") is compiler("/body/id")
+
+
+def test_json_paths_of_an_item_are_counted_before_they_are_compiled():
+    compiler = Compiler()
+    for _ in range(10):
+        compiler("$.body.id")
+    with pytest.raises(ValueError, match="an item can have at most 10"):
+        compiler("$[")
+    compiler.begin_item()
+    assert compiler("$.body.id")
+
+
+def test_different_json_paths_of_a_batch_are_counted():
+    compiler = Compiler()
+    for number in range(100):
+        compiler.begin_item()
+        compiler(f"$.body[{number}]")
+    compiler.begin_item()
+    with pytest.raises(ValueError, match="at most 100 different JSONPaths"):
+        compiler("$.body[100]")
+
+
+def test_references_of_a_batch_are_counted():
+    compiler = Compiler()
+    for _ in range(10_000):
+        compiler("/body")
+    with pytest.raises(ValueError, match="a batch can have at most 10000 references"):
+        compiler("/body")

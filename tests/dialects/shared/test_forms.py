@@ -1,4 +1,4 @@
-"""The native format in a form: the batch in one part, and files that its items name beside it."""
+"""The native format in a form: the batch in one part, and the files that its items name in other parts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from django.http import QueryDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_batch.core.answering import fill
 from django_batch.core.batch import Batch, File, Subrequest, Subresponse
+from django_batch.core.references import Budget, fill
 from django_batch.dialects.base import Envelope, Form
 from django_batch.dialects.native import NativeDialect
 from django_batch.errors import BatchError, Malformed, UnresolvedReference
@@ -37,7 +37,7 @@ def parse(form: Form) -> Batch:
 
 
 def items(*members: dict[str, Any]) -> list[dict[str, Any]]:
-    """Those with `members`, and one that names the rest of the files."""
+    """A sub-request with `members`, and one that names the other files."""
     return [*({**ITEM, **each} for each in members), {**ITEM, "files": {"x": ["a", "b", "c"]}}]
 
 
@@ -81,7 +81,7 @@ def test_form_without_one_batch_in_it_is_refused(form):
 
 
 FIELDS = [
-    # body, and what a view reads
+    # a body, and the form that a view reads
     ({"a": "ü &=+", "b": ""}, {"a": ["ü &=+"], "b": [""]}),
     ({"a": 1.10, "b": True, "c": False, "ü&": -1}, {"a": ["1.1"], "b": ["true"], "c": ["false"], "ü&": ["-1"]}),
     ({"a": ["x", 1, True], "b": []}, {"a": ["x", "1", "true"]}),
@@ -106,8 +106,8 @@ WRONG = [
     ({"files": {"f": "d"}}, "/0/files/f"),
     ({"files": {"f/~": ["a", "d"]}}, "/0/files/f~1~0"),
     ({"files": {"f": "batch"}}, "/0/files/f"),
-    ({"files": {"f": "a", "g": "a"}}, "/0/files"),
-    ({"files": {"f": ["c", "c"]}}, "/0/files"),
+    ({"files": {"f": "a", "g": "a"}}, "/0/files/g"),
+    ({"files": {"f": ["c", "c"]}}, "/0/files/f"),
     ({"files": "a"}, "/0/files"),
     ({"files": {"f": 1}}, "/0/files"),
     ({"files": {"f": "a"}, "headers": {"content-type": "multipart/form-data"}}, "/0/headers"),
@@ -136,7 +136,7 @@ def test_file_without_a_form_is_told_where_files_are_sent():
     batch = NativeDialect().parse(
         Envelope(b'[{"path": "/", "files": {"f": "a"}}]', "application/json", "http://testserver/", 100)
     )
-    assert "There are none: files are sent in a form" in batch.faults[0].detail
+    assert "Files are sent in a form, beside the batch" in batch.faults[0].detail
 
 
 def test_part_that_no_item_names_is_a_fault():
@@ -175,9 +175,9 @@ def test_references_in_a_form_are_filled_in_as_fields(body, fields):
     (subrequest, _) = read(items({"files": {"f": "a"}, "body": body, "depends_on": "x"})).subrequests
     if fields is None:
         with pytest.raises(UnresolvedReference):
-            fill(subrequest, {"x": [ANSWER]}, max_size=1_000)
+            fill(subrequest, {"x": [ANSWER]}, budget=Budget(1_000))
     else:
-        filled = fill(subrequest, {"x": [ANSWER]}, max_size=1_000)
+        filled = fill(subrequest, {"x": [ANSWER]}, budget=Budget(1_000))
         assert dict(QueryDict(filled.body).lists()) == fields
 
 

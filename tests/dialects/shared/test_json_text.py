@@ -1,4 +1,4 @@
-"""JSON text read into values, or the error that says where it is not what it should be."""
+"""JSON text read into values, or an error that says where and why it cannot be read."""
 
 import json
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.json import Decoder
 
-from django_batch.dialects.shared.json_text import read, read_array, read_members, unknown_member
+from django_batch.dialects.shared.json_text import masked, read, read_array, read_members, unknown_member
 from django_batch.errors import Malformed, TooManyRequests
 
 VALUES = st.recursive(
@@ -24,7 +24,7 @@ class Shelf(msgspec.Struct):
     labels: dict[str, str] = {}
 
 
-# text -> pointer, below "/shelf", to what is wrong in it
+# text -> pointer, below "/shelf", to the mistake in it
 FAULTS = {
     b"5": "",
     b"null": "",
@@ -95,8 +95,48 @@ def test_members_are_read_without_annotations():
     assert {name: bytes(value) for name, value in members.items()} == {"path": b'"/"', "id": b'"a"'}
 
 
-def test_repeated_member_counts_as_the_last():
-    assert bytes(read_members(b'{"id":"a","id":"b"}')["id"]) == b'"b"'
+def test_repeated_member_is_refused_with_its_place():
+    with pytest.raises(Malformed, match="The member 'id' appears twice") as caught:
+        read_members(b'{"id":"a","\\u0069d":"b"}', pointer="/0")
+    assert caught.value.pointer == "/0/id"
+
+
+@pytest.mark.parametrize(
+    ("text", "changed"),
+    [
+        (rb'"\ud83d"', b'"\xffud83d"'),
+        (rb'"\uD83D\ude00"', rb'"\uD83D\ude00"'),
+        (rb'"\ud83d\ud83d\ude00\ude00"', b'"\xffud83d\\ud83d\\ude00\xffude00"'),
+        (rb'"\\ud83d"', rb'"\\ud83d"'),
+        (rb'"\u00fc\n\udc00"', b'"\\u00fc\\n\xffudc00"'),
+        (rb'"\ud83d', b'"\xffud83d'),
+    ],
+)
+def test_lone_surrogates_are_masked(text, changed):
+    assert masked(text) == changed
+
+
+def test_too_many_lone_surrogates_are_refused():
+    with pytest.raises(Malformed, match="more than 10000 lone surrogates"):
+        masked(rb"\ud83d" * 10_001)
+
+
+def test_mebibytes_of_escapes_are_looked_through_in_one_pass():
+    assert masked(rb"\n\ud83d\ude00" * 2**18) == rb"\n\ud83d\ude00" * 2**18
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (b" ", "This is empty"),
+        (b'["a",]', "There is a comma before a closing bracket"),
+        (b"[", "This is not valid JSON"),
+        (b'["\xffud83d"]', "A lone surrogate"),
+    ],
+)
+def test_text_that_is_no_json_is_told_why(text, sentence):
+    with pytest.raises(Malformed, match=sentence):
+        read(text, Decoder(list[str]))
 
 
 @pytest.mark.parametrize(
@@ -104,8 +144,9 @@ def test_repeated_member_counts_as_the_last():
     [
         ("metod", "Did you mean 'method'?"),
         ("Path", "Did you mean 'path'?"),
-        ("xyz", "Known are path, method."),
-        ("", "Known are path, method."),
+        ("xyz", "The known members are path, method."),
+        ("data", "The known members are path, method."),
+        ("", "The known members are path, method."),
     ],
 )
 def test_unknown_member_is_answered_with_a_hint(name, hint):
@@ -118,3 +159,15 @@ def test_unknown_member_with_a_long_name_is_compared_by_its_beginning():
 
 def test_pointer_to_an_unknown_member_is_escaped():
     assert unknown_member("a/b~c", ["path"], pointer="/requests/0").pointer == "/requests/0/a~1b~0c"
+
+
+@pytest.mark.parametrize(("name", "hint"), [("data", "'body'"), ("params", "'path'"), ("atomic", "'atomicity_group'")])
+def test_member_that_items_have_elsewhere_is_told_its_place_here(name, hint):
+    error = unknown_member(name, ["path", "body"], pointer="/0")
+    assert hint in error.detail
+    assert error.pointer == f"/0/{name}"
+
+
+def test_json_in_a_string_is_told_as_what_it_is():
+    with pytest.raises(Malformed, match="a string that contains JSON"):
+        read_members(b'"[]"')
