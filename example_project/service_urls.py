@@ -7,6 +7,7 @@ from typing import Any
 
 from django.urls import URLPattern, include, path, re_path, register_converter
 
+from django_batch.conf import DEFAULT_ALLOWED_HEADERS
 from django_batch.dialects.facebook import FacebookBatch
 from django_batch.dialects.google import GoogleMultipart
 from django_batch.dialects.odata import ODataJSON, ODataMultipart
@@ -61,15 +62,30 @@ def service(view: type[ODataItems], dialect: Any, **options: Any) -> list[URLPat
     ]
 
 
-odata = [ODataJSON, ODataMultipart]
+# A header of a site's own, which an item may set only where the site says so.
+google = BatchView.as_view(
+    dialect=GoogleMultipart, authentication_classes=[], allowed_headers=[*DEFAULT_ALLOWED_HEADERS, "X-Trace"]
+)
+# Azure Storage has a signature in each part, and there the new tier of a blob.
+azure_blobs = BatchView.as_view(
+    dialect=GoogleMultipart,
+    authentication_classes=[],
+    allowed_headers=[*DEFAULT_ALLOWED_HEADERS, "Authorization", "x-ms-access-tier"],
+)
+odata = [ODataJSON(lower_case_headers=True), ODataMultipart]
 # A leading slash is that of the service, as in Microsoft Graph, but for the rest of the API.
-graph = ODataJSON(service_root="/v1.0/", host_relative=("/api/",), max_requests=20)
+graph = ODataJSON(service_root="/v1.0/", host_relative=("/api/",), max_requests=20, base64="standard")
 
 urlpatterns = [
-    re_path(r"^batch(?:/\w+/v\d+)?$", BatchView.as_view(dialect=GoogleMultipart, authentication_classes=[])),
+    re_path(r"^batch(?:/\w+/v\d+)?$", google),
+    path("covers", azure_blobs),  # a container of Azure Blob Storage
     path("api/odata/v4/", include(service(ODataItems, odata))),
     path("api/data/v9.2/", include(service(ODataItems, odata))),  # where Dataverse has its service
     path("api/odata/v2/", include(service(ODataV2Items, ODataMultipart(status=202)))),
+    path("api/odata/nested/", include(service(ODataItems, ODataMultipart(failed_change_set="nested")))),
+    path("b1s/v2/", include(service(ODataItems, ODataMultipart))),  # SAP Business One
+    path("fmi/odata/v4/shop/", include(service(ODataItems, ODataMultipart))),  # FileMaker
+    path("sites/shop/_api/", include(service(ODataItems, ODataMultipart(flat=True)))),  # SharePoint
     batches(r"v1\.0/\$batch", graph),
     path("v1.0/users/<int:pk>", ContactViewSet.as_view(ONE)),
     batches(r"\$batch", [graph, ODataMultipart]),

@@ -184,10 +184,22 @@ def test_what_refers_to_a_failure_is_not_run(bank):
     assert code(found[1]) == "FailedDependency"
 
 
+@pytest.mark.parametrize("url", ["$1", "/svc/$1", "http://testserver/svc/$1/Notes"])
+def test_reference_may_stand_behind_the_root(url):
+    found = batch(part(message("POST", "Notes", b"{}"), "1"), part(message("DELETE", url)))
+    assert found[1].json()["path"] == "/svc/Notes(9)" + url.partition("$1")[2]
+
+
+def test_what_was_created_without_a_location_is_not_deleted_in_its_collection():
+    found = batch(part(message("POST", "back", b"{}", Content_Type="text/plain"), "1"), part(message("DELETE", "$1")))
+    assert statuses(found) == [200, 424]
+    assert "no Location" in found[1].json()["error"]["message"]
+
+
 def test_reference_to_no_part_refuses_the_batch():
     response = post(multipart([NOTE, part(message("GET", "$9"))]))
     assert (response.status_code, response.json()["error"]["target"]) == (400, "/1")
-    assert "'$9' refers to no Content-ID" in response.json()["error"]["message"]
+    assert "'$9' refers to a Content-ID" in response.json()["error"]["message"]
 
 
 # Requests and answers
@@ -199,11 +211,15 @@ def test_reference_to_no_part_refuses_the_batch():
         (message("MERGE", "Notes(7)", b"{}"), "PATCH"),
         (message("POST", "Notes(7)", b"{}", X_HTTP_Method="MERGE"), "PATCH"),
         (message("POST", "Notes(7)", X_HTTP_Method="DELETE"), "DELETE"),
-        (message("GET", "Notes(7)", X_HTTP_Method="DELETE"), "GET"),
     ],
 )
 def test_method_may_be_carried_by_another(sent, got):
     assert batch(part(sent))[0].json()["method"] == got
+
+
+def test_method_is_not_carried_by_one_that_changes_nothing():
+    found = batch(part(message("GET", "Notes(7)", X_HTTP_Method="DELETE")))
+    assert (found[0].status, code(found[0])) == (400, "HeaderNotAllowed")
 
 
 def test_method_that_is_carried_is_one_that_the_site_allows():
@@ -212,7 +228,7 @@ def test_method_that_is_carried_is_one_that_the_site_allows():
 
 
 def test_requests_get_what_they_say_and_not_what_the_batch_says():
-    sent = message("POST", "Notes", b'{"a": 1}', Accept="application/json;odata=verbose", Authorization="Bearer x")
+    sent = message("POST", "Notes", b'{"a": 1}', Accept="application/json;odata=verbose", User_Agent="x")
     alone, typed = (each.json() for each in batch(NOTE, part(sent), accept="multipart/mixed"))
     assert (alone["Accept"], alone["Content-Type"]) == ("application/json", None)
     assert (typed["Accept"], typed["Content-Type"]) == ("application/json;odata=verbose", "application/json")

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from django.test import Client
-from django.urls import include, path
+from django.urls import path, resolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_batch.dialects.google import GoogleMultipart
-from django_batch.dialects.odata import ODataMultipart
-from django_batch.views import BatchView
-from example_project.bookshop.views.odata import ODataItems
-from example_project.service_urls import service
+from example_project.service_urls import azure_blobs, google
 from example_project.urls import urlpatterns as bookshop_urls
 from tests.markdown import ROOT
 from tests.parts import answers, statuses
@@ -79,14 +76,8 @@ ANSWERED = {
     "odata_multipart/ui5_v2": (202, [200, [201, 204], 404]),
 }
 
-google = BatchView.as_view(dialect=GoogleMultipart)
-# The URLs of other services than the bookshop has.
-urlpatterns = [
-    *(path(url, google) for url in ("", "covers", "batch/google", "batch/storage/v1")),
-    *(path(f"{root}/", include(service(ODataItems, ODataMultipart))) for root in ("b1s/v2", "fmi/odata/v4/shop")),
-    path("sites/shop/_api/$batch", BatchView.as_view(dialect=ODataMultipart(flat=True))),
-    *bookshop_urls,
-]
+# The root of a storage account, and a URL for Google's, where the bookshop has neither.
+urlpatterns = [path("", azure_blobs), path("batch/google", google), *bookshop_urls]
 
 
 def captured(file: Path) -> tuple[str, dict[str, str], bytes]:
@@ -103,6 +94,16 @@ def test_message_of_a_real_client_is_answered(name, bookshop):
     response = Client(headers=headers).post(url, body, content_type=headers["Content-Type"])
     found = answers(response.content, response.headers["Content-Type"])
     assert (response.status_code, statuses(found)) == ANSWERED[name]
+
+
+def test_every_url_that_the_how_to_names_is_served():
+    page = (ROOT / "docs/howto/serve_existing_clients.md").read_text()
+    table = page.partition("| it posts to |")[2].partition("\n\n#")[0]
+    rows = [row.split("|") for row in table.splitlines() if row.startswith("|")]
+    named = {url for _, _, _, posts_to, *_ in rows for url in re.findall(r"`(/[^`]*)`", posts_to)}
+    assert len(named) > 8
+    for url in named:
+        assert resolve(url.replace("NAME", "shop").replace("SITE", "sites/shop"), urlconf="example_project.urls")
 
 
 def test_every_message_is_described():

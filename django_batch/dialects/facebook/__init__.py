@@ -1,4 +1,4 @@
-"""Facebook's batches: a form or a JSON object whose `batch` is a list of operations."""
+"""The batches of Facebook's Graph API: a form or a JSON object whose `batch` is a list of operations."""
 
 from django_batch.dialects.facebook.dialect import FacebookBatch
 

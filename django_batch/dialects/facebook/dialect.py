@@ -1,6 +1,8 @@
-"""The batches of Facebook's Graph API, which drf-batch-requests has too.
+"""The batches of Facebook's Graph API, which the package drf-batch-requests uses too.
 
-JSONP (`callback=`) is not offered: it is there to let pages of other sites read what is answered to their readers.
+The parameters of a batch may be in its query, in a form or in a JSON object. The answer is always an array with the
+status 200. JSONP (`callback=`) is deliberately not offered, because it lets pages of other sites read the answers that
+are meant for their visitors.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.json import Decoder, encode
 from msgspec.structs import replace
 
-from django_batch.core.batch import Batch, Subresponse
+from django_batch.core.batch import Batch, Subrequest, Subresponse
 from django_batch.core.media_types import is_json, is_text, media_type_of, text_of
 from django_batch.dialects.base import Dialect, Envelope, Writer
 from django_batch.dialects.facebook.operations import FORM, JSON, OperationReader
@@ -25,22 +27,22 @@ from django_batch.dialects.facebook.urls import RelativeURLs
 from django_batch.dialects.shared.bodies import is_json_text
 from django_batch.dialects.shared.forms import FileParts, opened
 from django_batch.dialects.shared.fragments import Fragments
-from django_batch.dialects.shared.json_items import ItemsWriter, check_encoding, read_items
-from django_batch.dialects.shared.json_text import read, read_members
+from django_batch.dialects.shared.json_items import ItemsWriter, read_items, readable
+from django_batch.dialects.shared.json_text import STRING, read, read_members
 from django_batch.errors import BatchError, FailedDependency, Malformed, NotRun, UnresolvedReference
 
 _MAX_PARAMETERS = 1_000  # in the query of the batch's URL
-_UNTYPED = ("", "text/plain")  # of a body whose sender names no type; the second is what some servers say then
+_UNTYPED = ("", "text/plain")  # the types of a body whose sender named none; some servers then fill in the second
 _NOT_DONE = (FailedDependency, NotRun, UnresolvedReference)
 
 
 class FacebookBatch(Dialect):
-    """Reads and writes Facebook's format. `Batch.layout` is whether answers have their headers.
+    """Reads and writes Facebook's format. `Batch.layout` tells whether answers include their headers.
 
-    `root` is the path that relative URLs go on from; if they may be `versioned`, without the version of the API that
-    some SDKs put before them. By default answers are what Facebook's SDKs know: a success is
-    200 (`plain_success`), its empty body is `{"success": true}` (`fill_empty`), each failure has an `error` in its body
-    (`wrap_errors`), and what another operation refers to is left out (`omit_referred`).
+    Relative URLs start at the path `root`. With `versioned`, the API version that some SDKs put before them is dropped.
+    By default, answers look as Facebook's SDKs expect them: every success has the status 200 (`plain_success`), its
+    empty body becomes `{"success": true}` (`fill_empty`), every failure has an `error` in its body (`wrap_errors`), and
+    the success of an operation that others refer to is left out (`omit_referred`).
     """
 
     media_types = (JSON, "multipart/form-data", FORM, *_UNTYPED)
@@ -64,29 +66,34 @@ class FacebookBatch(Dialect):
         self._style = Style(plain_success, fill_empty, wrap_errors)
 
     def parse(self, envelope: Envelope) -> Batch:
-        """The batch in `envelope`. Raises for what is no JSON, not in UTF-8, or too much; the rest are faults."""
+        """The batch in `envelope`.
+
+        Raises `BatchError` if it is not JSON in UTF-8, or too large. Anything else that is wrong is a fault.
+        """
         if media_type_of(envelope.content_type) in _UNTYPED:
             envelope = _as_query(envelope)
         parameters = _parameters(envelope)
-        urls = RelativeURLs(base=envelope.url, root=self._root, versioned=self._versioned)
-        reader = OperationReader(urls, access_token=_text(parameters, "access_token"), parts=FileParts(envelope.form))
         faults: list[BatchError] = []
-        members = {"requests": parameters["batch"]}
-        envelope = replace(envelope, body=envelope.body or bytes(parameters["batch"]))
-        found = read_items(members, faults, envelope, pointer="/batch", read_item=reader.read)
-        subrequests = [reader.tied(each, faults) if each.depends_on else each for each in found]
-        referred = {reference.id for each in subrequests for reference in each.references if self._omit_referred}
-        if left_out := reader.left_out(referred):
-            subrequests = [replace(each, omit_body=True) if each.id in left_out else each for each in subrequests]
         return Batch(
-            tuple(subrequests),
-            lenient=True,
+            tuple(self._subrequests(envelope, parameters, faults)),
             faults=tuple(faults),
             layout=_text(parameters, "include_headers").lower() not in ("false", "0"),
         )
 
+    def _subrequests(
+        self, envelope: Envelope, parameters: Mapping[str, Raw], faults: list[BatchError]
+    ) -> list[Subrequest]:
+        urls = RelativeURLs(base=envelope.url, root=self._root, versioned=self._versioned)
+        reader = OperationReader(urls, access_token=_text(parameters, "access_token"), parts=FileParts(envelope.form))
+        envelope = replace(envelope, body=envelope.body or bytes(parameters["batch"]))
+        found = read_items(parameters, faults, envelope, pointer="/batch", member="batch", read_item=reader.read)
+        subrequests = [reader.tied(each, faults) if each.depends_on else each for each in found]
+        referred = {reference.id for each in subrequests for reference in each.references if self._omit_referred}
+        left_out = reader.left_out(referred)
+        return [replace(each, omit_body=True) if each.id in left_out else each for each in subrequests]
+
     def writer(self, batch: Batch) -> Writer:
-        """A writer of an array, whose status is 200 whatever is in it."""
+        """A writer of an array. The status of the whole answer is always 200."""
         return FacebookWriter(self._style, has_headers=cast("bool", batch.layout))
 
     def write_error(self, error: BatchError) -> bytes:
@@ -95,7 +102,7 @@ class FacebookBatch(Dialect):
 
 
 def _as_query(envelope: Envelope) -> Envelope:
-    """`envelope` with the form that its body is, though its type does not say so, behind its query."""
+    """`envelope` with its body appended to its query. The body is a form, although its type does not say so."""
     try:
         return replace(envelope, body=b"", content_type="", query=f"{envelope.query}&{envelope.body.decode()}")
     except UnicodeDecodeError as error:
@@ -103,7 +110,10 @@ def _as_query(envelope: Envelope) -> Envelope:
 
 
 def _parameters(envelope: Envelope) -> Mapping[str, Raw]:
-    """The parameters of a batch, in its query and its body: JSON values, or texts. `batch` is there."""
+    """The parameters of a batch, as JSON values or plain texts. They come from its query and its body.
+
+    Raises `Malformed` if there is no `batch` among them.
+    """
     try:
         query = parse_qsl(envelope.query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
     except ValueError:
@@ -112,22 +122,21 @@ def _parameters(envelope: Envelope) -> Mapping[str, Raw]:
     if envelope.form:
         parameters.update((name, Raw(values[-1].encode())) for name, values in envelope.form.fields.items())
         if "batch" in envelope.form.files or "batch" in envelope.form.fields:
-            batch = opened(envelope)
-            check_encoding(batch)
+            batch = readable(opened(envelope))
             parameters["batch"] = Raw(batch.body)
     elif envelope.content_type:
-        check_encoding(envelope)
+        envelope = readable(envelope)
         parameters.update(read_members(envelope.body))
     if "batch" not in parameters:
         raise Malformed("A batch needs the parameter 'batch', a JSON array of operations.", pointer="/batch")
-    if _is_string(parameters["batch"]):  # in which the array stands
-        parameters["batch"] = Raw(read(parameters["batch"], _string, pointer="/batch").encode())
+    if _is_string(parameters["batch"]):  # a string that contains the array
+        parameters["batch"] = Raw(read(parameters["batch"], STRING, pointer="/batch").encode())
     return parameters
 
 
 def _text(parameters: Mapping[str, Raw], name: str) -> str:
     value = parameters.get(name, Raw())
-    return read(value, _string, pointer=f"/{name}") if _is_string(value) else bytes(value).decode()
+    return read(value, STRING, pointer=f"/{name}") if _is_string(value) else bytes(value).decode()
 
 
 def _is_string(value: Raw) -> bool:
@@ -136,7 +145,7 @@ def _is_string(value: Raw) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How answers are made to look, as `FacebookBatch` tells."""
+    """The options of answers. `FacebookBatch` explains them."""
 
     plain_success: bool
     fill_empty: bool
@@ -144,7 +153,10 @@ class Style:
 
 
 class FacebookWriter(ItemsWriter):
-    """Writes an array of `code`, `headers` and `body`, with null for what was not run, or is left out."""
+    """Writes an array of objects with `code`, `headers` and `body`.
+
+    Operations that were not run, or whose answer is left out, are `null`.
+    """
 
     status = 200
     opening, closing = b"[", b"]"
@@ -165,7 +177,7 @@ class FacebookWriter(ItemsWriter):
         headers = subresponse.headers
         if added:
             headers = {**headers, **added}
-            if "Content-Type" in added:  # it is another body
+            if "Content-Type" in added:  # then the body was replaced, so its length has changed
                 headers.pop("Content-Length", None)
         return b'{"code":%d%b,"body":%b}' % (
             200 if is_success and self._style.plain_success else subresponse.status,
@@ -174,7 +186,7 @@ class FacebookWriter(ItemsWriter):
         )
 
     def _body(self, subresponse: Subresponse, is_success: bool) -> tuple[str, Mapping[str, str]]:
-        """The text of a body, and what its headers do not say yet."""
+        """The text of a body, and the headers that have to be added or changed for it."""
         if error := subresponse.error:
             problem = encode(error.problem(status=subresponse.status))
             return _error(error.detail, subresponse.status, problem).decode(), {"Content-Type": JSON}
@@ -194,7 +206,7 @@ def _written(headers: Mapping[str, str]) -> bytes:
 
 
 def _readable(body: bytes, content_type: str, coding: str) -> str | None:
-    """`body` as text, or None if it is none."""
+    """`body` as text, or None if it is not text."""
     if not body:
         return ""
     is_readable = coding.lower() == "identity" and (is_json(content_type) or is_text(content_type))
@@ -207,11 +219,10 @@ class _Failure(Struct):
 
 
 _failure = Decoder(_Failure)
-_string = Decoder(str)
 
 
 def _wrapped(text: str | None, status: int, content_type: str) -> tuple[str, Mapping[str, str]]:
-    """A failure, with an `error` in its body, if it has none."""
+    """The body of a failure with an `error` in it, and the headers that change with it."""
     body = (text or "").encode(errors="replace")
     is_value = is_json(content_type) and is_json_text(body)
     failure = _Failure()
@@ -221,12 +232,12 @@ def _wrapped(text: str | None, status: int, content_type: str) -> tuple[str, Map
         return text or "", {}
     message = responses.get(status, "Unknown Status Code")
     if failure.detail is not UNSET and _is_string(failure.detail):
-        message = read(failure.detail, _string)
+        message = read(failure.detail, STRING)
     return _error(message, status, body if is_value else encode(text)).decode(), {"Content-Type": JSON}
 
 
 def _error(message: str, status: int, data: bytes) -> bytes:
-    """An error as Facebook writes it, with the JSON text `data` of what there is to be said besides."""
+    """An error in Facebook's form. `data` is JSON text with further details."""
     kind = re.sub("[^A-Za-z]", "", responses.get(status, "UnknownStatusCode"))
     members = (encode(message), encode(kind), status, data)
     return b'{"error":{"message":%b,"type":%b,"code":%d,"error_data":%b}}' % members

@@ -1,4 +1,9 @@
-"""One operation of Facebook's batches: from its JSON text to a `Subrequest`."""
+"""One operation of Facebook's batches: from its JSON text to a `Subrequest`.
+
+Operations name each other, but sub-requests need ids. So every operation gets its position as id, and the names in it
+are replaced by ids once all operations have been read (`OperationReader.tied`). A body is a form unless it is clearly
+JSON.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,7 @@ from msgspec.structs import replace
 from django_batch.core.batch import Reference, Subrequest
 from django_batch.core.media_types import is_json, media_type_of
 from django_batch.dialects.facebook.references import (
-    Pieces,
+    BodyPieces,
     in_body,
     may_refer,
     pieces_of_form,
@@ -22,24 +27,24 @@ from django_batch.dialects.facebook.references import (
     pieces_of_text,
 )
 from django_batch.dialects.facebook.urls import RelativeURLs
-from django_batch.dialects.shared.bodies import is_json_text
+from django_batch.dialects.shared.bodies import is_json_text, text_of_body
 from django_batch.dialects.shared.forms import FileParts
-from django_batch.dialects.shared.json_text import read
+from django_batch.dialects.shared.json_items import content_type_of, read_struct
+from django_batch.dialects.shared.json_text import MEMBERS, STRING, read
 from django_batch.errors import BatchError, Malformed, UnknownDependency
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 _TOKEN_IN_QUERY, _TOKEN_IN_FORM = re.compile(r"[?&]access_token="), re.compile(rb"(^|&)access_token=")
-_MAX_HEADERS = 100  # of one operation, as of one request on most servers
-Content = tuple[tuple[tuple[str, str], ...], bytes, tuple[Reference, ...]]  # headers, body, and its references
+OperationContent = tuple[tuple[tuple[str, str], ...], bytes, tuple[Reference, ...]]  # headers, body and references
 
 
-class _Header(Struct):
+class _Header(Struct, forbid_unknown_fields=True):
     name: str
     value: str
 
 
-class _Operation(Struct):
-    """The members of an operation. Whatever else clients put there means nothing here."""
+class _Operation(Struct, forbid_unknown_fields=True):
+    """The members of an operation."""
 
     relative_url: str
     method: str = "GET"
@@ -49,7 +54,7 @@ class _Operation(Struct):
     depends_on: str | list[str] | None = None
     omit_response_on_success: bool | None = None
     attached_files: str | list[str] | dict[str, str] | None = None
-    attachedFiles: str | list[str] | dict[str, str] | None = None  # noqa: N815  # as an SDK misspells it
+    attachedFiles: str | list[str] | dict[str, str] | None = None  # noqa: N815  # the spelling of one SDK
     access_token: str | None = None
 
 
@@ -59,25 +64,23 @@ class _Named(Struct):
 
 _operation = Decoder(_Operation)
 _named = Decoder(_Named)
-_string = Decoder(str)
-_members = Decoder(dict[str, Raw])
 
 
 class OperationReader:
-    """Reads the operations of one batch, whose ids are their positions.
+    """Reads the operations of one batch. Their ids are their positions.
 
-    `access_token` is that of all operations which have none of their own.
+    `access_token` is used for all operations that have no token of their own.
     """
 
     def __init__(self, urls: RelativeURLs, *, access_token: str, parts: FileParts) -> None:
         self._urls = urls
         self._access_token = access_token
         self._parts = parts
-        self._ids: dict[str, list[str]] = {}  # name -> the ids of the operations of that name
-        self._omits: dict[str, bool] = {}  # of those that say so themselves
+        self._ids: dict[str, list[str]] = {}  # name -> the ids of the operations with this name
+        self._omits: dict[str, bool] = {}  # id -> `omit_response_on_success`, for operations that have this member
 
     def read(self, raw: Raw, position: int, pointer: str) -> Subrequest:
-        """The sub-request of an operation, which depends on names until it is `tied`. Raises `Malformed`."""
+        """The sub-request of an operation. It depends on names until it is `tied`. Raises `Malformed`."""
         id_ = str(position)
         operation = self._operation(raw, id_, pointer)
         files = _files(operation) if operation.attached_files or operation.attachedFiles else {}
@@ -87,25 +90,22 @@ class OperationReader:
             token = ""
         path, in_path = self._urls.read(operation.relative_url, token, pointer)
         references = in_path + in_content
-        return Subrequest(  # by position, as it takes half as long
-            id_,
-            operation.method.upper() if operation.method.isascii() else operation.method,
-            path,
-            headers,
-            body,
-            _depends_on(operation, references) if operation.depends_on or references else (),
-            None,
-            pointer,
-            references,
-            False,
-            None,
-            self._parts.take(files, pointer=f"{pointer}/attached_files") if files else (),
+        return Subrequest(
+            id=id_,
+            method=operation.method.upper() if operation.method.isascii() else operation.method,
+            path=path,
+            headers=headers,
+            body=body,
+            depends_on=_depends_on(operation, references),
+            pointer=pointer,
+            references=references,
+            files=self._parts.take(files, pointer=f"{pointer}/attached_files"),
         )
 
     def _operation(self, raw: Raw, id_: str, pointer: str) -> _Operation:
-        """The operation, after a note of what it is called, and of whether it is left out."""
+        """The operation. Its name, and whether its answer is left out, are remembered. Raises `Malformed`."""
         try:
-            operation = read(raw, _operation, pointer=pointer)
+            operation = read_struct(raw, _operation, pointer=pointer)
         except Malformed:
             self._ids.setdefault(_name(raw), []).append(id_)
             raise
@@ -116,34 +116,37 @@ class OperationReader:
         return operation
 
     def tied(self, subrequest: Subrequest, faults: list[BatchError]) -> Subrequest:
-        """`subrequest` with the ids of the operations that it names, once all of them have been read."""
+        """`subrequest` with ids in place of the names of other operations. Call it when all operations are read."""
         ids: dict[str, str] = {}
         for name in subrequest.depends_on:
             found = self._ids.get(name, [])
             if len(found) == 1:
                 ids[name] = found[0]
                 continue
-            number = f"the name of {len(found)} operations" if found else "no name of an operation"
-            pointer = f"{subrequest.pointer}/depends_on"
-            faults.append(UnknownDependency(f"{name!r} is {number} of this batch.", pointer=pointer))
+            named = f"{len(found)} operations have" if found else "no operation of this batch has"
+            detail = f"Operation {subrequest.id} refers to {name!r}, but {named} that name."
+            faults.append(UnknownDependency(detail, pointer=f"{subrequest.pointer}/depends_on"))
         references = (replace(each, id=ids[each.id]) for each in subrequest.references if each.id in ids)
         return replace(subrequest, depends_on=tuple(ids.values()), references=tuple(references))
 
     def left_out(self, referred: Set[str]) -> set[str]:
-        """The ids of operations whose success is left out, by what they say, or as others have `referred` to them."""
+        """The ids of operations whose success is left out.
+
+        An operation can say so itself. If it says nothing, it is left out if others have `referred` to it.
+        """
         return {id_ for id_ in {*referred, *self._omits} if self._omits.get(id_, True)}
 
 
 def _has_token(url: str, body: bytes) -> bool:
-    """Whether an operation has an access token of its own, in its query or its form."""
+    """Whether an operation has its own access token, in its query or in its form."""
     return bool(_TOKEN_IN_QUERY.search(url) or _TOKEN_IN_FORM.search(body))
 
 
 def _name(raw: Raw) -> str:
-    """The name of an operation, though the rest of it may be wrong."""
+    """The name of an operation, even if the rest of the operation is wrong. Empty if it has no readable name."""
     try:
         name = read(raw, _named, pointer="").name
-        return "" if name is UNSET else read(name, _string, pointer="")
+        return "" if name is UNSET else read(name, STRING, pointer="")
     except Malformed:
         return ""
 
@@ -157,10 +160,11 @@ def _depends_on(operation: _Operation, references: tuple[Reference, ...]) -> tup
 def _headers(operation: _Operation, pointer: str) -> tuple[dict[str, str], str]:
     """The headers of an operation, and the content type that they name."""
     headers = operation.headers or {}
-    if len(headers) > _MAX_HEADERS:
-        raise Malformed(f"An operation has at most {_MAX_HEADERS} headers.", pointer=f"{pointer}/headers")
     found = headers if isinstance(headers, dict) else dict(map(_pair, headers))
-    return found, next((value for name, value in found.items() if name.lower() == "content-type"), "")
+    if len(found) < len(headers):
+        detail = "A header appears twice. Join its values with commas."
+        raise Malformed(detail, pointer=f"{pointer}/headers")
+    return found, content_type_of(found, pointer=pointer) or ""
 
 
 def _pair(header: _Header | str) -> tuple[str, str]:
@@ -171,7 +175,7 @@ def _pair(header: _Header | str) -> tuple[str, str]:
 
 
 def _files(operation: _Operation) -> Mapping[str, str | list[str]]:
-    """Of each field the part that is sent in it. Where only parts are named, the field is called like its part."""
+    """Each form field with the part that it sends. If only parts are named, each field has the name of its part."""
     named = operation.attached_files or operation.attachedFiles or []
     if isinstance(named, dict):
         return {**named}
@@ -179,8 +183,11 @@ def _files(operation: _Operation) -> Mapping[str, str | list[str]]:
     return {name.strip(): name.strip() for name in parts if name.strip()}
 
 
-def _content(operation: _Operation, pointer: str, *, has_files: bool) -> Content:
-    """What an operation sends. A string is a form, unless its headers or its text say that it is JSON."""
+def _content(operation: _Operation, pointer: str, *, has_files: bool) -> OperationContent:
+    """The headers, body and references of an operation.
+
+    A body that is a string is a form, unless the headers name another type or the string contains a JSON object.
+    """
     headers, named = _headers(operation, pointer) if operation.headers else ({}, "")
     text, is_object = ("", False) if operation.body is UNSET else _text(operation.body, f"{pointer}/body")
     if not text:
@@ -201,27 +208,29 @@ def _content(operation: _Operation, pointer: str, *, has_files: bool) -> Content
 
 
 def _text(raw: Raw, pointer: str) -> tuple[str, bool]:
-    """The body, and whether it is a JSON object, or a string in which there is one."""
-    body = bytes(raw)
+    """The text of a body, and whether it is JSON: an object or a list, or a string that contains an object."""
+    body = bytes(text_of_body(raw))
     if body.startswith((b"{", b"[")):
         return body.decode(), True
     if body.startswith(b'"'):
-        text = read(body, _string, pointer=pointer)
-        return text, text.startswith("{") and is_json_text(text.encode())
+        text = read(body, STRING, pointer=pointer)
+        return text, text.startswith("{") and is_json_text(text.encode(), lone_surrogates=True)
     if body == b"null":
         return "", False
-    raise Malformed("The body of an operation is a string or an object.", pointer=pointer)
+    raise Malformed("The body of an operation must be a string or an object.", pointer=pointer)
 
 
-def _pieces(text: str, content_type: str) -> Pieces:
+def _pieces(text: str, content_type: str) -> BodyPieces:
     if media_type_of(content_type) == FORM:
         return pieces_of_form(text)
     encoded = text.encode()
-    return pieces_of_json(encoded) if is_json(content_type) and is_json_text(encoded) else pieces_of_text(text)
+    if is_json(content_type) and is_json_text(encoded, lone_surrogates=True):
+        return pieces_of_json(encoded)
+    return pieces_of_text(text)
 
 
 def _form_of(text: str, *, pointer: str) -> str:
-    """The members of a JSON object as an urlencoded form: strings as they are, all else as its JSON text."""
-    members: dict[str, Raw] = read(text.encode(), _members, pointer=pointer)
+    """The members of a JSON object as a urlencoded form. Strings are taken as they are, other values as JSON text."""
+    members: dict[str, Raw] = read(text.encode(), MEMBERS, pointer=pointer)
     values = {name: bytes(value).decode() for name, value in members.items()}
     return urlencode({name: json.loads(value) if value.startswith('"') else value for name, value in values.items()})

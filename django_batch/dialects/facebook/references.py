@@ -1,6 +1,8 @@
-"""References as Facebook's batches write them: `{result=NAME:$.PATH}`, in URLs and bodies.
+"""References in Facebook's batches: `{result=NAME:$.PATH}`, in URLs and bodies.
 
-A path is a small part of JSONPath. It may select several values, which are joined with commas.
+A path is a small subset of JSONPath. It may select several values, which are joined with commas. A body is first cut
+into pieces of bytes and `Mention`s, in the syntax of its type (JSON, form or text). Then the pieces are joined, which
+gives each mention its place in the bytes.
 """
 
 from __future__ import annotations
@@ -12,55 +14,56 @@ from typing import NamedTuple
 from urllib.parse import quote_plus, unquote_plus
 
 from django_batch.core.batch import Reference
-from django_batch.core.documents import Query, to_json
-from django_batch.core.references import quoted, text_of
+from django_batch.core.documents import Document, Query, to_json
+from django_batch.core.media_types import kept
+from django_batch.core.references import plain_text, quoted
 
 _REFERENCE = re.compile(r"\{result=([^:{}]*+):(\$[^{}]*+)\}")
 _STEP = re.compile(r"""\.([^.\[\]'"]++)|\[(\*|\d{1,9})\]|\['([^']*+)'\]|\["([^"]*+)"\]""")
-# A string of JSON, and whether it is the name of a member. Possessive: of a valid text nothing has to be tried twice.
+# A JSON string, with the colon behind it if it is the name of a member. Possessive quantifiers never backtrack.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"(\s*+:)?', re.DOTALL)
 _MAY_REFER = re.compile("".join(f"(?:{each}|%{ord(each):x})" for each in "result="), re.IGNORECASE)
-_MAX_REFERENCES = 100  # of one URL, and of one body
-_MAX_PLACES = 1_000  # in one body that are looked through: fields of a form, or strings of JSON
-_LONGEST_FIELD = 2**20  # characters, where it is looked through: decoding it takes many times as much memory
+_MAX_REFERENCES = 100  # in one URL, and in one body
+_MAX_PLACES = 1_000  # fields of a form, or strings of a JSON text, that are searched in one body
+_LONGEST_FIELD = 2**20  # characters of a field that is searched, because decoding it takes many times as much memory
 _LONGEST_PATH = 1_000  # characters
-_MAX_VALUES = 20_000  # that one reference looks at, so that many in one item take no long time
+_MAX_VALUES = 20_000  # values that one reference may look at, because one item may have many references
 _EVERY = object()  # stands for `*`
 
 Write = Callable[[object], str]
 
 
 class Mention(NamedTuple):
-    """A reference that has yet to get its place. `write` makes a text of the values that it finds."""
+    """A reference whose place is not known yet. `write` turns the values that it finds into text."""
 
     name: str
     path: str
     write: Write
 
     def at(self, place: str, start: int, end: int) -> Reference:
-        """The reference. Raises `ValueError` for a path that cannot be read."""
+        """The reference, at this place. Raises `ValueError` if its path cannot be read."""
         text = f"{self.name}:{self.path}"
         return Reference(place, start, end, id=self.name, query=compile_path(self.path), text=text, write=self.write)
 
 
-Pieces = Iterable[bytes | Mention]  # of a body
+BodyPieces = Iterable[bytes | Mention]
 
 
 def may_refer(text: str) -> bool:
-    """Whether there may be a reference in `text`, an URL or a body of any type."""
-    # Most are told by their lack of an equals sign, at a tenth of the cost: 8 % of reading an operation.
+    """Whether there may be a reference in `text`, which is a URL or a body of any type."""
+    # Most texts have no equals sign, and need no search for the pattern.
     return ("=" in text or "%3" in text) and _MAY_REFER.search(text) is not None
 
 
 def is_reference(text: str) -> bool:
-    """Whether `text` is one reference, and nothing else."""
+    """Whether `text` is exactly one reference."""
     return _REFERENCE.fullmatch(text) is not None
 
 
 def in_url(url: str, *, shift: int, write_first: Write) -> Iterator[Reference]:
-    """The references in `url`, which stands `shift` characters behind the start of the path.
+    """The references in `url`, which begins `shift` characters behind the start of the path.
 
-    One that `url` begins with is written by `write_first`. Raises `ValueError`.
+    A reference at the start of `url` is written by `write_first`. Raises `ValueError`.
     """
     for number, found in enumerate(_REFERENCE.finditer(url)):
         _check_number(number)
@@ -68,8 +71,8 @@ def in_url(url: str, *, shift: int, write_first: Write) -> Iterator[Reference]:
         yield Mention(found[1], found[2], write).at("path", found.start() + shift, found.end() + shift)
 
 
-def in_body(pieces: Pieces) -> tuple[bytes, tuple[Reference, ...]]:
-    """A body made of `pieces`, and the references in it. Raises `ValueError`."""
+def in_body(pieces: BodyPieces) -> tuple[bytes, tuple[Reference, ...]]:
+    """The body that consists of `pieces`, and the references in it. Raises `ValueError`."""
     body = bytearray()
     references: list[Reference] = []
     for piece in pieces:
@@ -92,12 +95,12 @@ def _check_places(number: int) -> None:
 
 
 def pieces_of_text(text: str) -> Iterator[bytes | Mention]:
-    """The pieces of a body of any type."""
+    """The pieces of a body that is neither a form nor JSON."""
     return _pieces(text, str.encode, as_text)
 
 
 def pieces_of_form(text: str) -> Iterator[bytes | Mention]:
-    """The pieces of an urlencoded body. Its values are decoded before references are looked for."""
+    """The pieces of a urlencoded body. Its values are decoded first, and then searched for references."""
     pairs = text.split("&", _MAX_PLACES)
     _check_places(len(pairs))
     for number, pair in enumerate(pairs):
@@ -112,7 +115,7 @@ def pieces_of_form(text: str) -> Iterator[bytes | Mention]:
 
 def _pieces_of_value(value: str) -> Iterator[bytes | Mention]:
     if len(value) > _LONGEST_FIELD:
-        raise ValueError(f"a field with a reference in it has at most {_LONGEST_FIELD} characters")
+        raise ValueError(f"a field with a reference in it can have at most {_LONGEST_FIELD} characters")
     decoded = unquote_plus(value, errors="surrogateescape")
     if "{result=" in decoded:
         yield from _pieces(decoded, _form_value, _as_form_value)
@@ -121,7 +124,7 @@ def _pieces_of_value(value: str) -> Iterator[bytes | Mention]:
 
 
 def pieces_of_json(text: bytes) -> Iterator[bytes | Mention]:
-    """The pieces of a JSON body. What is all of a string becomes a value; inside of one it is text."""
+    """The pieces of a JSON body. A reference that is a whole string becomes a value, any other becomes text."""
     end = places = 0
     for found in _STRING.finditer(text):
         if found[1] or b"result=" not in found[0]:
@@ -158,12 +161,12 @@ def _inside_string(text: str) -> bytes:
 
 
 def as_text(found: object) -> str:
-    """The values that a path has found, joined with commas. Raises `ValueError` for null and objects."""
-    return ",".join(map(text_of, _values(found)))
+    """The values that a path has found, joined with commas. Raises `ValueError` if one is null or an object."""
+    return ",".join(map(plain_text, _values(found)))
 
 
 def as_segment(found: object) -> str:
-    """The same, percent-encoded as one segment of a path, or a value of a query."""
+    """The values joined with commas and percent-encoded, as a segment of a path or a value of a query."""
     return ",".join(map(quoted, _values(found)))
 
 
@@ -181,25 +184,32 @@ def _as_inside_string(found: object) -> str:
 
 
 def _values(found: object) -> Sequence[object]:
-    """What was found, and of a list what is in it."""
+    """The values found. A list among them is replaced by its elements."""
     assert isinstance(found, list)
     return [each for value in found for each in (value if isinstance(value, list) else [value])]
 
 
+@kept(maxsize=64)  # references with the same path then share one query, whose result is computed once for each answer
 def compile_path(path: str) -> Query:
-    """The list of what `path` selects in the body of an answer. Raises `ValueError` for more than it may be."""
+    """A query for the list of values that `path` selects in the body of an answer.
+
+    Raises `ValueError` if `path` cannot be read.
+    """
     steps = [*_steps(path)]
 
     def query(document: object) -> object:
         assert isinstance(document, dict)
         values, room = [document["body"]], _MAX_VALUES
         for step in steps:
-            room -= sum(len(value) for value in values if isinstance(value, list | dict))
+            looked_at = sum(len(value) for value in values if isinstance(value, list | dict))
+            room -= looked_at
             if room < 0:
                 raise LookupError(f"it looks at more than {_MAX_VALUES} values")
+            if isinstance(document, Document):
+                document.look_at(looked_at)
             values = [child for value in values for child in _children(value, step)]
         if not values:
-            raise LookupError(path)
+            raise LookupError("the path selects nothing")
         return values
 
     return query
@@ -207,19 +217,19 @@ def compile_path(path: str) -> Query:
 
 def _steps(path: str) -> Iterator[object]:
     if len(path) > _LONGEST_PATH:
-        raise ValueError(f"a path has at most {_LONGEST_PATH} characters")
+        raise ValueError(f"a path can have at most {_LONGEST_PATH} characters")
     end = 1
     while end < len(path):
         found = _STEP.match(path, end)
         if found is None:
-            raise ValueError("a path is made of steps such as `.name`, `.*`, `[0]`, `[*]` and `['name']`")
+            raise ValueError("a path consists of steps such as `.name`, `.*`, `[0]`, `[*]` and `['name']`")
         step = found[found.lastindex or 0]
         yield _EVERY if step == "*" and found.lastindex in (1, 2) else step
         end = found.end()
 
 
 def _children(value: object, step: object) -> Iterable[object]:
-    """What `step` leads to. The name of a member, said of a list, is said of all that is in it."""
+    """The values that `step` selects in `value`. In a list, the name of a member selects it in every element."""
     match value:
         case dict():
             return value.values() if step is _EVERY else [value[step]] if step in value else ()

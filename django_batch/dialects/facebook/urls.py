@@ -1,4 +1,8 @@
-"""Where the URLs of Facebook's operations lead: on from the root, or where the answer to another operation says."""
+"""The URLs of Facebook's operations: relative to a root, or taken from the answer to another operation.
+
+A URL with references can only be checked in part when it is read. Its known parts are checked at once, so that most
+mistakes are found before anything is run; the whole URL is checked when its references are filled in.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from functools import partial
 from urllib.parse import quote_plus
 
 from django_batch.core.batch import Reference
-from django_batch.core.paths import local_path
+from django_batch.core.paths import local_path, with_encoded_query
 from django_batch.core.references import masked
 from django_batch.dialects.facebook.references import as_segment, as_text, in_url, is_reference, may_refer
 from django_batch.errors import Malformed
@@ -17,9 +21,9 @@ _VERSION = re.compile(r"v\d+\.\d+/")
 
 
 class RelativeURLs:
-    """Reads the URLs in a batch whose own is `base`. Relative ones go on from the path `root`.
+    """Reads the URLs of one batch. `base` is the URL of the batch, and relative URLs start at the path `root`.
 
-    They may be `versioned`: the version of the API, which some SDKs put before each, is left out.
+    With `versioned`, the API version that some SDKs put before each URL is dropped.
     """
 
     def __init__(self, *, base: str, root: str, versioned: bool) -> None:
@@ -28,9 +32,9 @@ class RelativeURLs:
         self._versioned = versioned
 
     def read(self, url: str, token: str, pointer: str) -> tuple[str, tuple[Reference, ...]]:
-        """The path that `url`, of the operation at `pointer`, means, with the access `token`, and its references.
+        """The path of `url` with the access `token`, and the references in it. Raises `Malformed`.
 
-        Raises `Malformed`.
+        `pointer` is the place of the operation that has this URL.
         """
         if may_refer(url):
             return self._with_references(url, token, pointer)
@@ -38,8 +42,8 @@ class RelativeURLs:
         return self._local(_with_token(path, token), pointer), ()
 
     def _with_references(self, url: str, token: str, pointer: str) -> tuple[str, tuple[Reference, ...]]:
-        """The same of one with references. It is checked as far as it is known, and again when they are filled in."""
-        is_filled_first = url.startswith("{result=")  # with a URL, or with what follows the root
+        """`read` for a URL with references, whose known parts are checked."""
+        is_filled_first = url.startswith("{result=")  # the value is a whole URL, or the segment behind the root
         prefix = "" if is_filled_first or _is_absolute(url) else self._root
         url = self._behind_root(url) if prefix else url
         write = partial(_first_of_url, self._root, token if is_reference(url) else "")
@@ -59,17 +63,17 @@ class RelativeURLs:
 
     def _local(self, url: str, pointer: str) -> str:
         try:
-            return local_path(url, base=self._base)
+            return local_path(with_encoded_query(url), base=self._base)
         except Malformed as error:
             raise Malformed(error.detail, pointer=f"{pointer}/relative_url") from None
 
 
 def _is_absolute(url: str) -> bool:
-    return ":" in url and _ABSOLUTE.match(url) is not None  # by the colon alone most are told, at a fifth of the cost
+    return _ABSOLUTE.match(url) is not None
 
 
 def _first_of_url(root: str, token: str, found: object) -> str:
-    """What a URL begins with: another URL, or what follows the root."""
+    """The first part of a URL, from the values `found`: a whole URL, or a segment behind `root`."""
     text = as_text(found)
     if text.startswith("/") or _is_absolute(text):
         return _with_token(text, token)

@@ -1,4 +1,9 @@
-"""Change sets, OData's groups: parts that are multipart messages themselves (OData Protocol 4.01 §11.7.7)."""
+"""Change sets, the groups of OData: parts that are multipart messages themselves (OData Protocol 4.01 §11.7.7).
+
+In an answer, a committed change set is a nested message with one part for each member. A failed one is a single part
+with the answer of the member that caused the failure. So the writer can only write a failed change set once it has seen
+all its members, and holds back what it has until then.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +13,17 @@ from itertools import count
 from django_batch.core.batch import Subresponse
 from django_batch.dialects.odata.protocol import error_body
 from django_batch.dialects.shared.mime import IS_REQUEST, MULTIPART, Span, cut, multipart_in
-from django_batch.dialects.shared.parts import Layout, PartsWriter
+from django_batch.dialects.shared.parts import PartsLayout, PartsWriter
 from django_batch.errors import BatchError, Malformed, NotRun, OnCommitFailed, RolledBack
 
-# Where a request stands in a batch: its id, such as "2", or "2/1" in the change set "2"; that one; and its part.
+# The place of a request in a batch: its id ("2", or "2/1" in the change set "2"), its change set, and its part.
 Place = tuple[str, str | None, Span]
 
 
 def places(body: bytes, boundary: bytes, faults: list[BatchError], *, limit: int) -> list[Place]:
     """The place of every request. Raises `TooManyRequests` if there are more than `limit`.
 
-    A change set that cannot be cut into parts is one of the `faults`.
+    A change set that cannot be cut into parts adds to `faults`.
     """
     found: list[Place] = []
     for position, part in enumerate(cut(body, (0, len(body)), boundary, limit=limit)):
@@ -30,7 +35,7 @@ def places(body: bytes, boundary: bytes, faults: list[BatchError], *, limit: int
                 continue
             members = cut(body, message[1], message[0], limit=limit - len(found))
             if not members:
-                raise Malformed("A change set needs a part.")
+                raise Malformed("The change set has no parts. Add one, or remove the change set.")
             found += [(f"{name}/{number}", name, member) for number, member in enumerate(members)]
         except Malformed as error:
             faults.append(Malformed(error.detail, pointer=f"/{name}"))
@@ -38,27 +43,28 @@ def places(body: bytes, boundary: bytes, faults: list[BatchError], *, limit: int
 
 
 class ChangeSetsWriter(PartsWriter):
-    """Writes a multipart message for each change set that was committed, and for any other the answer of its culprit.
+    """Writes a nested message for each committed change set, and one answer (the culprit's) for each failed one.
 
-    Unless the batch goes on after one, the first failure is its last part.
+    Unless the batch goes on after failures, the first failure is the last part of the answer.
     """
 
-    def __init__(self, layout: Layout, *, goes_on: bool, streamed: bool = False) -> None:
+    def __init__(self, layout: PartsLayout, *, goes_on: bool, streamed: bool = False) -> None:
         super().__init__(layout, streamed=streamed)
         self._nests_failures = layout.nests_failures
+        self._version = layout.headers.get("DataServiceVersion", "4.0")
         self._goes_on = goes_on
         self._numbers = count()
         self._over = False
-        self._change_set: str | None = None  # that is being written
-        self._inner = ""  # its delimiter, if it was committed
-        self._failed = False  # whether a member of it has, all the same
-        self._culprit: Subresponse | None = None  # of it, if it was not committed
+        self._change_set: str | None = None  # the change set that is being written
+        self._inner = ""  # the delimiter of its parts, if it was committed
+        self._failed = False  # whether a member failed although the change set was committed
+        self._culprit: Subresponse | None = None  # the answer that stands for it, if it was not committed
 
     def error(self, error: BatchError, *, status: int) -> bytes:
-        return error_body(error)
+        return error_body(error, self._version)
 
     def pieces(self, subresponse: Subresponse) -> Sequence[bytes]:
-        """What is written of one answer: nothing yet of a change set that has failed, and nothing past the end."""
+        """The pieces for one answer. None for a member of a failed change set, and none after the last part."""
         if subresponse.subrequest.atomicity_group != self._change_set:
             return [*self._close(), *self._open(subresponse), *self.pieces(subresponse)]
         if self._over:
@@ -77,7 +83,7 @@ class ChangeSetsWriter(PartsWriter):
         return b"".join([*self._close(), super().end()])
 
     def _open(self, subresponse: Subresponse) -> Iterator[bytes]:
-        """Begin what `subresponse` is the first of. Of what was not committed no member is a success."""
+        """Begin the change set whose first answer is `subresponse`. It was committed if that answer is a success."""
         self._change_set = subresponse.subrequest.atomicity_group
         committed = not subresponse.failed or isinstance(subresponse.error, OnCommitFailed)
         if self._change_set is not None and committed and not self._over:
@@ -85,13 +91,13 @@ class ChangeSetsWriter(PartsWriter):
             yield head
 
     def _nested(self) -> tuple[str, bytes]:
-        """The delimiter of a message in a part, and what stands before it."""
+        """The delimiter of a new nested message, and the head of the part that contains it."""
         boundary = f"changesetresponse_{next(self._numbers)}_{self._secret}"
         head = f"{self._delimiter}\r\nContent-Type: {MULTIPART}; boundary={boundary}\r\n\r\n"
         return f"--{boundary}", head.encode()
 
     def _close(self) -> Sequence[bytes]:
-        """What is still to be written of the change set. It is one part, if it failed (§11.7.7.6)."""
+        """The last pieces of the change set. A failed one is a single part (§11.7.7.6)."""
         inner, culprit, failed = self._inner, self._culprit, self._failed
         self._inner, self._culprit, self._failed = "", None, False
         if culprit:

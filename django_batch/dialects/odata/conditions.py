@@ -1,7 +1,8 @@
-"""The `if` of an item: an expression of what `$ID/$succeeded` says of other items (OData JSON 4.01 §19.1).
+"""The `if` of an item: a condition on the success of other items, `$ID/$succeeded` (OData JSON 4.01 §19.1).
 
-Of the expressions that URLs can have, those of truth values are understood. Any other never holds, so that the item is
-a 424, as the standard has it where a condition is not supported.
+The standard allows any OData expression here. Only Boolean expressions are supported. Any other condition never holds,
+so its item is answered with 424, as the standard demands for unsupported conditions. An expression is turned into
+postfix notation and evaluated with a stack, so deep nesting cannot exhaust Python's own stack.
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-Condition = Callable[[Mapping[str, bool]], bool]  # which ids succeeded -> whether it holds; raises `ValueError`
+Condition = Callable[[Mapping[str, bool]], bool]  # id -> whether it succeeded; the result, or a `ValueError`
 
 _TOKEN = re.compile(r"\$([^\s()/]+)/\$succeeded(?=[\s)]|$)|(and|or|not|eq|ne|true|false)(?=[\s()]|$)|([()])|(\S)", re.I)
 _OPERATORS = {"or": operator.or_, "and": operator.and_, "eq": operator.eq, "ne": operator.ne}
 _BINDING = {"(": 0, "or": 1, "and": 2, "eq": 3, "ne": 3, "not": 4}
-_LONGEST = 10_000  # characters; each that is more costs many times what it takes to send it
-_NOT_UNDERSTOOD = "is not understood: it is made of $ID/$succeeded, true, false, eq, ne, and, or, not and parentheses"
+_LONGEST = 10_000  # characters
+_NOT_UNDERSTOOD = "is not understood. It may use $ID/$succeeded, true, false, eq, ne, and, or, not and parentheses"
 
-Token = tuple[str, str]  # what it is, and the id or the word
+Token = tuple[str, str]  # "id" with the id, or "word" with an operator, a truth value or a parenthesis
 
 
 def compile_condition(text: str) -> tuple[set[str], Condition]:
-    """The ids that the expression `text` speaks of, and the condition that it is."""
+    """The ids in the expression `text`, and its condition."""
     try:
         postfix = list(_postfix(text))
     except ValueError as error:
@@ -45,7 +46,7 @@ def _tokens(text: str) -> Iterator[Token]:
 
 
 def _postfix(text: str) -> Iterator[Token]:
-    """The tokens, with each operator behind what it combines: however many parentheses there are, nothing is nested."""
+    """The tokens in postfix notation: each operator stands behind its operands, and there are no parentheses."""
     waiting: list[str] = []
     takes_value = True
     for kind, word in _tokens(text):

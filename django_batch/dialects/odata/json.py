@@ -1,12 +1,15 @@
-"""Batches in OData's JSON format (OData JSON 4.01 §19), of which Microsoft Graph's JSON batching is a part.
+"""Batches in OData's JSON format (OData JSON 4.01 §19). Microsoft Graph's JSON batching is a subset of it.
 
-The multipart format has the same URLs, references and errors, but is read and written elsewhere.
+URLs, references and errors are shared with the multipart format, and are in modules of their own. Binary bodies are the
+main difference between the standard and Microsoft Graph, so their alphabet is an option; both alphabets are read.
 """
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Literal
 
 from msgspec.json import encode
 
@@ -18,18 +21,22 @@ from django_batch.dialects.odata.protocol import continues_on_error, error_body,
 from django_batch.dialects.odata.urls import ServiceRoot
 from django_batch.dialects.shared.bodies import json_value
 from django_batch.dialects.shared.fragments import Fragments
-from django_batch.dialects.shared.json_items import ItemsWriter, check_encoding, read_items
+from django_batch.dialects.shared.json_items import ItemsWriter, read_items, readable
 from django_batch.dialects.shared.json_text import read_members, unknown_members
 from django_batch.errors import BatchError
 
+_ALPHABETS = {"url": urlsafe_b64encode, "standard": b64encode}  # RFC 4648 §5 and §4
+
 
 class ODataJSON(Dialect):
-    """Reads and writes OData's JSON format. `Batch.layout` is the version of OData that the answer is in.
+    """Reads and writes OData's JSON format. `Batch.layout` is the OData version of the answer.
 
-    `service_root` and `host_relative` say where the URLs of items lead, as in `ServiceRoot`. `max_requests` is a limit
-    of sub-requests below that of the view, such as the 20 of Microsoft Graph. Without `value_references` strings in
-    bodies and values in queries are left alone, of which an end user may have typed one that looks like a reference.
-    With `lower_case_headers`, headers have their names in answers as the standard writes them.
+    `service_root` and `host_relative` say where the URLs of items lead (see `ServiceRoot`). `max_requests` is a limit
+    of sub-requests below that of the view, such as the 20 of Microsoft Graph. Set `value_references` to False if end
+    users may type text that looks like a reference: strings in bodies and values in queries are then left alone. With
+    `lower_case_headers`, the names of headers in answers are in lower case, as the standard writes them. `base64` is
+    the alphabet of binary bodies in answers: "url" as in the standard, or "standard" as in Microsoft Graph and its
+    clients. Both are read.
     """
 
     media_types = ("application/json",)
@@ -43,15 +50,22 @@ class ODataJSON(Dialect):
         max_requests: int | None = None,
         value_references: bool = True,
         lower_case_headers: bool = False,
+        base64: Literal["url", "standard"] = "url",
     ) -> None:
+        if base64 not in _ALPHABETS:
+            raise ValueError(f"base64 is {base64!r}, but must be 'url' or 'standard'.")
         self.max_requests = max_requests
+        self._encode = _ALPHABETS[base64]
         self._root = ServiceRoot(service_root, host_relative)
         self._value_references = value_references
         self._lower_case_headers = lower_case_headers
 
     def parse(self, envelope: Envelope) -> Batch:
-        """The batch in `envelope`. Raises for what is no JSON, not in UTF-8, or too much; the rest are faults."""
-        check_encoding(envelope)
+        """The batch in `envelope`.
+
+        Raises `BatchError` if it is not JSON in UTF-8, or too large. Anything else that is wrong is a fault.
+        """
+        envelope = readable(envelope)
         members = read_members(envelope.body)
         faults: list[BatchError] = [*unknown_members(members, ("requests",))]
         reader = ItemReader(self._root, envelope.url, self._value_references)
@@ -61,14 +75,14 @@ class ODataJSON(Dialect):
         return Batch(
             tuple(subrequests),
             continue_on_error=continues_on_error(envelope.headers, default=True),
-            lenient=True,
             faults=(*faults, *misplaced(subrequests)),
             layout=odata_version(envelope.headers, default="4.01"),
         )
 
     def writer(self, batch: Batch) -> Writer:
-        """A writer of answers in the version that was asked for."""
-        return ODataJSONWriter(str(batch.layout), lower_case_headers=self._lower_case_headers)
+        """A writer of answers in the version that the sender asked for."""
+        version, lowers = str(batch.layout), self._lower_case_headers
+        return ODataJSONWriter(version, lower_case_headers=lowers, to_base64=self._encode)
 
     def write_error(self, error: BatchError) -> bytes:
         """The refusal of a whole batch."""
@@ -76,13 +90,25 @@ class ODataJSON(Dialect):
 
 
 class ODataJSONWriter(ItemsWriter):
-    """Writes `{"responses": [...]}`, of which every item has all its members, as some clients need."""
+    """Writes `{"responses": [...]}`. Every item has all its members, because some clients need them.
+
+    `names` maps the id of a sub-request to the name that its sender uses, if the two differ.
+    """
 
     status = 200
 
-    def __init__(self, version: str, *, lower_case_headers: bool = False) -> None:
+    def __init__(
+        self,
+        version: str,
+        *,
+        lower_case_headers: bool = False,
+        to_base64: Callable[[bytes], bytes] = urlsafe_b64encode,
+        names: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         super().__init__()
         self.headers = {"OData-Version": version}
+        self._to_base64 = to_base64
+        self._names = names
         self._fragments = Fragments(_in_lower_case if lower_case_headers else encode)
 
     def item(self, subresponse: Subresponse) -> bytes:
@@ -92,11 +118,11 @@ class ODataJSONWriter(ItemsWriter):
             headers = {"Content-Type": "application/json", **headers}
         group = subrequest.atomicity_group
         return b'{"id":%b%b,"status":%d,"headers":%b,"body":%b}' % (
-            encode(subrequest.id),
+            encode(self._names.get(subrequest.id, subrequest.id)),
             b"" if group is None else b',"atomicityGroup":' + encode(group),
             subresponse.status,
             self._fragments.of(headers),
-            _body(subresponse),
+            _body(subresponse, self._to_base64),
         )
 
 
@@ -104,8 +130,8 @@ def _in_lower_case(headers: Mapping[str, str]) -> bytes:
     return encode({name.lower(): value for name, value in headers.items()})
 
 
-def _body(subresponse: Subresponse) -> bytes:
-    """The JSON text of a body: a value for JSON, a string for text, base64url for all else."""
+def _body(subresponse: Subresponse, to_base64: Callable[[bytes], bytes]) -> bytes:
+    """The JSON text of a body: a value for JSON, a string for text, base64 for anything else."""
     if subresponse.error:
         return error_body(subresponse.error)
     body, headers = subresponse.body, subresponse.headers
@@ -115,4 +141,4 @@ def _body(subresponse: Subresponse) -> bytes:
     is_value = coding == "identity" and (is_json(content_type) or is_plain_text(content_type))
     if is_value and (value := json_value(body, content_type)):
         return value
-    return b'"%b"' % urlsafe_b64encode(body)
+    return b'"%b"' % to_base64(body)

@@ -1,14 +1,14 @@
-"""References as OData writes them: `$ID`, which stands for a URL, an ETag or a value of the answer to ID.
+"""References in OData's batches: `$ID` stands for a URL, an ETag or a value of the answer to ID.
 
-They are looked for only where the standard has them (OData Protocol 4.01 §11.7.3 to §11.7.5), and values only of what
-an item depends on. Any other dollar is a dollar.
+They are looked for only in the places that the standard names (OData Protocol 4.01 §11.7.3 to §11.7.5). Values are
+looked for only if they refer to a dependency of the item. Any other dollar sign is left as it is.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from urllib.parse import unquote, urljoin
@@ -17,21 +17,24 @@ from django_batch.core.batch import Reference
 from django_batch.core.documents import Document, Query
 from django_batch.core.documents import pointer as json_pointer
 from django_batch.core.media_types import charset_of, is_json
-from django_batch.core.references import JSON_STRING, quoted, text_of
+from django_batch.core.references import JSON_STRING, plain_text, quoted
 from django_batch.dialects.odata.urls import reference_in
 from django_batch.errors import Malformed
 
 _ETAGS = {"if-match", "if-none-match"}
 _IN_QUERY = re.compile(r"(?:(?<=[=(,+])|(?<=%2[08Cc]))\$([\w.~-]+)((?:/[\w.~@-]+)+)")
-# A string, with the colon behind the name of a member; or one that never ends, to the end: a text may be no JSON.
+# Matches a string, with the colon behind it if it is the name of a member, or a closing bracket. A string that never
+# ends is matched to the end of the text, because nobody has checked yet that the text is JSON.
 _IN_BODY = re.compile(JSON_STRING + rb'(\s*+:)?+|".*+|[{}\]]', re.DOTALL)
-_MAY_HAVE_ONE = re.compile(rb'"(?:\$|\\u0024)')
+_MAY_HAVE_ONE = re.compile(rb'["/](?:\$|\\u0024)')
 _WHOLE = re.compile(r"\$([^/]+)((?:/[\w.~@-]+)*)")
 _IDS, _BINDS = (b'"@id"', b'"@odata.id"'), (b'@bind"', b'@odata.bind"')  # members whose value is the URL of an entity
-_MAX_REFERENCES = 1_000  # of one item
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_MAX_REFERENCES = 1_000  # in one item
 
 
 def references(
+    method: str,
     path: str,
     headers: Iterable[tuple[str, str]],
     body: bytes | memoryview,
@@ -39,25 +42,23 @@ def references(
     *,
     values: bool,
     pointer: str,
+    roots: Sequence[str] = (),
 ) -> tuple[Reference, ...]:
-    """Those of an item whose URL was resolved to `path`, in the order of their spans. `ids` are those it depends on.
+    """The references of an item, in the order of their spans. `path` is its resolved URL, `ids` are its dependencies.
 
-    Without `values`, only URLs and ETags are filled in, for which no text that an end user types can be taken.
-    Raises `Malformed` for too many.
+    Without `values`, only URLs and ETags can be references, so text typed by an end user never becomes one. In a body,
+    a URL may have one of `roots` before its reference. Raises `Malformed` if there are too many.
     """
-    found = [*in_path(path, ids if values else ()), *in_headers(headers)]
+    found = [*in_path(method, path, ids if values else ()), *in_headers(headers)]
     if ids and body and _is_json_in_utf_8(headers):
-        found += islice(in_body(body, ids, values=values), _MAX_REFERENCES + 1)
+        found += islice(in_body(body, ids, values=values, roots=roots), _MAX_REFERENCES + 1)
     if len(found) > _MAX_REFERENCES:
-        raise Malformed(f"An item has at most {_MAX_REFERENCES} references.", pointer=pointer)
+        raise Malformed(f"An item can have at most {_MAX_REFERENCES} references. This one has more.", pointer=pointer)
     return tuple(found)
 
 
 def may_refer(path: str, headers: Iterable[tuple[str, str]]) -> bool:
-    """Whether an item that depends on nothing can have any, by its path or a value that begins with a dollar.
-
-    Asked first, as few have: a tenth of reading an item.
-    """
+    """Whether an item without dependencies may have references, in its path or in a header."""
     return path[0] != "/" or any(value[:1] == "$" for _, value in headers)
 
 
@@ -66,11 +67,12 @@ def _is_json_in_utf_8(headers: Iterable[tuple[str, str]]) -> bool:
     return is_json(content_type) and charset_of(content_type) in (None, "utf-8")
 
 
-def in_path(path: str, ids: Collection[str]) -> Iterator[Reference]:
-    """The entity that a path begins with, whatever its id, and values `$ID/NAME` of `ids` in its query."""
+def in_path(method: str, path: str, ids: Collection[str]) -> Iterator[Reference]:
+    """The reference at the start of a path, to any id, and the values `$ID/NAME` in its query, to one of `ids`."""
     if first := reference_in(path):
-        write = partial(_before, rest=path[first.end() :])
-        yield Reference("path", 0, first.end(), unquote(first[1]), _entity, first[0], write)
+        rest = path[first.end() :]
+        query = partial(_entity, goes_on=rest[:1] == "/", method=method)
+        yield Reference("path", 0, first.end(), unquote(first[1]), query, first[0], partial(_before, rest=rest))
     for found in _IN_QUERY.finditer(path, path.find("?") + 1 or len(path)) if ids else ():
         if found[1] in ids:
             is_whole = path[found.start() - 1] == "=" and path[found.end() : found.end() + 1] in ("", "&")
@@ -80,30 +82,28 @@ def in_path(path: str, ids: Collection[str]) -> Iterator[Reference]:
 
 
 def in_headers(headers: Iterable[tuple[str, str]]) -> Iterator[Reference]:
-    """The ETags `$ID`. No other can begin so: an ETag is quoted."""
+    """The ETags `$ID`. A real ETag cannot begin with a dollar sign, because it is quoted."""
     for name, value in headers:
         if name.lower() in _ETAGS and value.startswith("$"):
             yield Reference(f"headers/{name}", 0, len(value), value[1:], _etag, value)
 
 
 def may_be_in(body: bytes | memoryview) -> bool:
-    """Whether it is worth while to look for references in a JSON text."""
+    """Whether a JSON text may have references."""
     return _MAY_HAVE_ONE.search(body) is not None
 
 
-def in_body(body: bytes | memoryview, ids: Collection[str], *, values: bool) -> Iterator[Reference]:
-    """The strings of a JSON text that are a reference to one of `ids` from end to end, but for the names of members."""
-    if not may_be_in(body):
-        return
-    of_entity = False  # whether the member is, whose value or array is being read
-    for found in _IN_BODY.finditer(body):
-        token, colon = found[0], found[1]
-        if not token.startswith(b'"'):
-            of_entity = False
-        elif colon is not None:
-            name = token[: -len(colon)]
-            of_entity = name in _IDS or name.endswith(_BINDS)
-        elif token.startswith((b'"$', b'"\\')) and (whole := _WHOLE.fullmatch(_text(token))) and whole[1] in ids:
+def in_body(
+    body: bytes | memoryview, ids: Collection[str], *, values: bool, roots: Sequence[str] = ()
+) -> Iterator[Reference]:
+    """The strings of a JSON text that are, as a whole, a reference to one of `ids`. Names of members are skipped.
+
+    The URL of an entity may have one of `roots` before its reference.
+    """
+    for found, of_entity in _strings(body) if may_be_in(body) else ():
+        text = _text(found[0])
+        whole = _WHOLE.fullmatch(_behind_root(text, roots) if of_entity else text)
+        if whole and whole[1] in ids:
             if of_entity:
                 write = partial(_url_in_json, rest=whole[2])
                 yield Reference("body", *found.span(), whole[1], _entity, whole[0], write)
@@ -111,8 +111,27 @@ def in_body(body: bytes | memoryview, ids: Collection[str], *, values: bool) -> 
                 yield Reference("body", *found.span(), whole[1], _value(whole[2]), whole[0])
 
 
+def _strings(body: bytes | memoryview) -> Iterator[tuple[re.Match[bytes], bool]]:
+    """The strings that may be references, and whether each is the URL of an entity, or in an array of such URLs."""
+    of_entity = False
+    for found in _IN_BODY.finditer(body):
+        token, colon = found[0], found[1]
+        if not token.startswith(b'"'):
+            of_entity = False
+        elif colon is not None:
+            name = token[: -len(colon)]
+            of_entity = name in _IDS or name.endswith(_BINDS)
+        elif of_entity or token.startswith((b'"$', b'"\\')):
+            yield found, of_entity
+
+
+def _behind_root(url: str, roots: Sequence[str]) -> str:
+    root = next((root for root in roots if url.startswith(root)), "")
+    return url[len(root) :]
+
+
 def _text(token: bytes) -> str:
-    """The string that a token of JSON is. Empty for one that is none: nobody has checked the text it stands in."""
+    """The string in a JSON token. Empty if the token is not valid JSON, which nobody has checked yet."""
     try:
         text: str = json.loads(token.decode())
     except ValueError:
@@ -120,10 +139,25 @@ def _text(token: bytes) -> str:
     return text
 
 
-def _entity(answer: object) -> str:
-    """The URL of what was created, its `Location`; else of what was returned, for which it was asked."""
+def _entity(answer: object, *, goes_on: bool = False, method: str = "") -> str:
+    """The URL of the entity that an answer is about: its `Location`, or else the URL of the request it answers.
+
+    `method` is the method of the request that will be sent to this URL, or to a URL below it if the path `goes_on`.
+    Raises `LookupError` if the URL would be that of a collection, because a DELETE would then empty the collection.
+    Only a POST may be sent to a collection, and a safe method if the collection itself was read.
+    """
     assert isinstance(answer, Document)
-    return urljoin(answer.path.partition("?")[0], _headers(answer).get("location", ""))
+    location = _headers(answer).get("location", "")
+    if not location and (goes_on or method != "POST"):
+        if answer.method == "POST":
+            raise LookupError("it has no Location, so the URL of the new entity is unknown.")
+        if method not in _SAFE and _is_collection(answer["body"]):
+            raise LookupError("it has no Location, and it is a collection, which only a POST may be sent to.")
+    return urljoin(answer.path.partition("?")[0], location)
+
+
+def _is_collection(body: object) -> bool:
+    return isinstance(body, list) or (isinstance(body, dict) and isinstance(body.get("value"), list))
 
 
 def _etag(answer: object) -> str:
@@ -141,8 +175,8 @@ def _value(path: str) -> Query:
 
 
 def _before(url: object, *, rest: str) -> str:
-    """`url` as it stands before `rest`: one slash is enough between them, where a site ends its URLs with one."""
-    text = text_of(url)
+    """`url` in the form that can be put before `rest`, with one slash between them even if `url` ends with one."""
+    text = plain_text(url)
     if rest and "?" in text:
         raise ValueError(f"nothing can follow the query of {text!r}")
     return text.removesuffix("/") if rest.startswith("/") else text

@@ -1,1 +1,1 @@
-"""What several dialects are made of: JSON texts and items, forms, MIME and HTTP messages."""
+"""The building blocks that several dialects share: JSON texts and items, forms, MIME and HTTP messages."""

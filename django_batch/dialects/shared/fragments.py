@@ -1,4 +1,7 @@
-"""What dialects write of headers, kept: answers that are alike share the object, so that most is written once."""
+"""A cache for the bytes that a dialect writes for headers.
+
+Answers of the same kind share one mapping of headers, so most headers of a batch have to be written only once.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ _MAX_KEPT = 64  # per batch
 
 
 class Fragments(Generic[T]):
-    """What `write` makes of headers: of those that are the same object, once. A fifth of writing an answer."""
+    """The results of `write`, cached by the identity of the headers."""
 
     def __init__(self, write: Callable[[Mapping[str, str]], T]) -> None:
         self._write = write
-        self._kept: dict[int, tuple[Mapping[str, str], T]] = {}  # by id; with the object, whose id it stays
+        # The key is the `id()` of the headers, which are stored too so that their `id()` is not used again.
+        self._kept: dict[int, tuple[Mapping[str, str], T]] = {}
 
     def of(self, headers: Mapping[str, str]) -> T:
         """The fragment for `headers`."""

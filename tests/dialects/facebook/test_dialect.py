@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from django_batch.core.batch import Batch, File, Subrequest, Subresponse
 from django_batch.core.documents import document
 from django_batch.core.plan import plan
-from django_batch.core.references import fill
+from django_batch.core.references import Budget, fill
 from django_batch.dialects.base import Envelope, Form
 from django_batch.dialects.facebook import FacebookBatch
 from django_batch.dialects.facebook.references import compile_path
@@ -48,19 +48,19 @@ def envelope(body: bytes = b"", content_type: str = JSON, form: Form | None = No
 
 
 def read(*operations: Any, dialect: FacebookBatch | None = None, **parameters: Any) -> Batch:
-    """What a form of `operations` is."""
+    """The batch that is read from a form with `operations`."""
     fields = {name: (value,) for name, value in {"batch": json.dumps(operations), **parameters}.items()}
     return (dialect or FacebookBatch()).parse(envelope(content_type=UPLOAD, form=Form(fields, FILES)))
 
 
 def one(**members: Any) -> Subrequest:
-    """The first of two operations, of which the other one is called mk."""
+    """The first of two operations. The other one is named mk."""
     batch = read({"relative_url": "x", **members}, {"relative_url": "mk", "name": "mk"})
     plan(batch)
     return batch.subrequests[0]
 
 
-# Where the batch stands
+# The place of the batch in its request
 
 OPERATIONS = json.dumps([{"relative_url": "me"}])
 CARRIED = [
@@ -136,11 +136,13 @@ READ = [
     ({"relative_url": "me"}, Subrequest("0", "GET", "/me", pointer="/batch/0")),
     ({"relative_url": "/me/?a=b"}, Subrequest("0", "GET", "/me/?a=b", pointer="/batch/0")),
     ({"relative_url": ""}, Subrequest("0", "GET", "/", pointer="/batch/0")),
+    ({"relative_url": "x?q=C# \\"}, Subrequest("0", "GET", "/x?q=C%23%20%5C", pointer="/batch/0")),
+    ({"relative_url": "x", "headers": []}, Subrequest("0", "GET", "/x", pointer="/batch/0")),
     ({"relative_url": "?ids=1,2"}, Subrequest("0", "GET", "/?ids=1,2", pointer="/batch/0")),
     ({"relative_url": "HTTP://testserver/a"}, Subrequest("0", "GET", "/a", pointer="/batch/0")),
     ({"relative_url": "x", "method": "delete", "body": ""}, Subrequest("0", "DELETE", "/x", pointer="/batch/0")),
     (
-        {"relative_url": "x", "body": None, "name": None, "unknown": [{}]},
+        {"relative_url": "x", "body": None, "name": None, "@unknown": [{}]},
         Subrequest("0", "GET", "/x", pointer="/batch/0"),
     ),
     (
@@ -180,11 +182,10 @@ def test_operation_is_read_as_what_it_is(operation, subrequest):
     batch = read(operation)
     assert batch.faults == ()
     assert batch.subrequests == (subrequest,)
-    assert batch.lenient
 
 
 TOKENS = [
-    # members of an operation, and its path where the batch has the token "o&o"
+    # the members of an operation, and its path if the batch has the token "o&o"
     ({"relative_url": "x"}, "/x?access_token=o%26o"),
     ({"relative_url": "x?a=b"}, "/x?a=b&access_token=o%26o"),
     ({"relative_url": "x?access_token=own"}, "/x?access_token=own"),
@@ -276,7 +277,7 @@ WRONG = [
     ({"headers": [{"name": "a"}]}, "/batch/0/headers/0/value"),
     ({"headers": {f"X-{number}": "" for number in range(101)}}, "/batch/0/headers"),
     ({"attached_files": "c"}, "/batch/0/attached_files/c"),
-    ({"attached_files": {"x": "a", "y": "a"}}, "/batch/0/attached_files"),
+    ({"attached_files": {"x": "a", "y": "a"}}, "/batch/0/attached_files/y"),
     ({"depends_on": 7}, "/batch/0/depends_on"),
     ({"depends_on": "gone"}, "/batch/0/depends_on"),
     ({"depends_on": ["mk", "gone"]}, "/batch/0/depends_on"),
@@ -284,6 +285,9 @@ WRONG = [
     ({"name": "mk", "depends_on": "mk"}, "/batch/0/depends_on"),
     ({"omit_response_on_success": "yes"}, "/batch/0/omit_response_on_success"),
     ({"access_token": 7}, "/batch/0/access_token"),
+    ({"unknown": 1}, "/batch/0/unknown"),
+    ({"headers": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}, "/batch/0/headers"),
+    ({"headers": [{"name": "A", "value": "1", "x": "2"}]}, "/batch/0/headers/0"),
 ]
 
 
@@ -292,6 +296,21 @@ def test_what_is_wrong_is_told_with_its_place(members, pointer):
     with pytest.raises(BatchError) as raised:
         plan(read({"relative_url": "x", **members}, {"relative_url": "mk", "name": "mk"}))
     assert {error.pointer.removesuffix("/value") for error in raised.value.errors} == {pointer.removesuffix("/value")}
+
+
+@pytest.mark.parametrize(
+    ("text", "pointer"),
+    [
+        ('{"batch": [{"relative_url": "x", "relative_url": "y"}]}', "/batch/0/relative_url"),
+        ('{"batch": [{"relative_url": "x", "headers": {"A": "1", "A": "2"}}]}', "/batch/0/headers/A"),
+        ('{"batch": [], "batch": [{"relative_url": "x"}]}', "/batch"),
+        ('{"access_token": "a", "access_token": "b", "batch": []}', "/access_token"),
+    ],
+)
+def test_member_that_is_there_twice_is_refused(text, pointer):
+    with pytest.raises(BatchError) as raised:
+        plan(FacebookBatch().parse(Envelope(text.encode(), "application/json", "http://testserver/", 50)))
+    assert pointer in {error.pointer for error in raised.value.errors}
 
 
 @pytest.mark.parametrize("operation", [7, None, [], "x", {}, {"name": 7}, {"name": "a", "relative_url": None}])
@@ -377,7 +396,7 @@ def test_path_does_not_look_at_more_than_its_share():
 
 def filled(**members: Any) -> Subrequest:
     answer = Subresponse(Subrequest("1", "GET", "/"), 200, {"Content-Type": JSON}, json.dumps(ANSWER).encode())
-    return fill(one(**members), {"1": [answer]}, max_size=10_000)
+    return fill(one(**members), {"1": [answer]}, budget=Budget(10_000))
 
 
 URLS = [
@@ -413,7 +432,7 @@ def test_access_token_follows_a_url_that_is_filled_in():
     for url, path in (("/a?b", "/a?b&access_token=t"), (7, "/7?access_token=t")):
         body = json.dumps({"next": url}).encode()
         answer = Subresponse(batch.subrequests[1], 200, {"Content-Type": JSON}, body)
-        assert fill(batch.subrequests[0], {"1": [answer]}, max_size=100).path == path
+        assert fill(batch.subrequests[0], {"1": [answer]}, budget=Budget(100)).path == path
 
 
 BODIES = [
@@ -502,7 +521,7 @@ def error(status: int, message: str, kind: str, data: object) -> dict[str, objec
 
 PROBLEM = error(400, "No.", "BadRequest", HeaderNotAllowed("No.").problem())
 ANSWERS = [
-    # an answer, its code and body for Facebook's clients, and as it is
+    # an answer, its code and body for Facebook's clients, and its own code and body
     (Subresponse(GET, 200, {"Content-Type": JSON}, b'{"a": 1.10}'), (200, '{"a": 1.10}'), (200, '{"a": 1.10}')),
     (Subresponse(GET, 201, {"Content-Type": JSON}, b"[1]"), (200, "[1]"), (201, "[1]")),
     (Subresponse(GET, 204), (200, '{"success":true}'), (204, "")),
@@ -614,7 +633,7 @@ def test_refusal_of_a_batch_is_an_error():
     }
 
 
-# Whatever is sent
+# Random batches
 
 VALUES = st.recursive(
     st.none()

@@ -1,7 +1,8 @@
-"""OData's batches as multipart messages, read and written; and those of real clients, of OData and of Google."""
+"""OData's multipart batches, read and written, and the messages of real clients of OData and Google."""
 
 from __future__ import annotations
 
+import json
 import re
 from http.client import parse_headers
 from io import BytesIO
@@ -16,7 +17,7 @@ from django_batch.core.batch import Batch, Subrequest, Subresponse
 from django_batch.dialects.base import Dialect, Envelope, Writer
 from django_batch.dialects.google import GoogleMultipart
 from django_batch.dialects.odata import ODataMultipart
-from django_batch.dialects.shared.parts import Layout
+from django_batch.dialects.shared.parts import PartsLayout
 from django_batch.errors import (
     BatchError,
     CommitFailed,
@@ -33,7 +34,7 @@ from tests.parts import Answer, answers, change_set, message, multipart, part, s
 
 JSON = ("content-type", "application/json")
 WIRE = ROOT / "tests/wire"
-# what a client has sent -> the methods of its requests, those of a change set in brackets
+# the message of a client -> the methods of its requests, with change sets in brackets
 CAPTURED = {
     "google/azure_storage_blob_delete": "DELETE DELETE",
     "google/azure_storage_blob_js": "DELETE DELETE",
@@ -116,8 +117,8 @@ BATCHES: list[tuple[list[bytes], list[Subrequest], dict[str, str]]] = [
             part(message("GET", "Items(7)", X_HTTP_Method="DELETE")),
         ],
         [
-            Subrequest("0", "PATCH", "/svc/Items(7)", (JSON, ("x-http-method", "MERGE")), b"{}", pointer="/0"),
-            Subrequest("1", "DELETE", "/svc/Items(7)", (("x-http-method", "delete"),), pointer="/1"),
+            Subrequest("0", "PATCH", "/svc/Items(7)", (JSON,), b"{}", pointer="/0"),
+            Subrequest("1", "DELETE", "/svc/Items(7)", pointer="/1"),
             Subrequest("2", "PATCH", "/svc/Items(7)", (JSON,), b"{}", pointer="/2"),
             Subrequest("3", "GET", "/svc/Items(7)", (("x-http-method", "DELETE"),), pointer="/3"),
         ],
@@ -142,7 +143,7 @@ FAULTS = [
     ([part(message("GET", "/", If_Match="$1"), "2"), part(message("GET", "/", If_Match="$1"))], ["/1"]),
     ([part(message("GET", "Items"))] * 2 + [part(message("POST", "Items", b"{}", Host="x"))] * 2, ["/2", "/3"]),
 ]
-# what stands in a batch that is to be read: where a reference is, and to which request
+# the parts of a batch -> the sub-request and the place of each reference, and the sub-request that it refers to
 REFERENCES: list[tuple[list[bytes], list[tuple[str, str, str]]]] = [
     ([part(POST, "1"), part(message("GET", "$1/Notes"))], [("1", "path", "0")]),
     ([change_set([part(POST, "1"), part(message("PATCH", "$1", b"{}"), "2")])], [("0/1", "path", "0/0")]),
@@ -153,6 +154,8 @@ REFERENCES: list[tuple[list[bytes], list[tuple[str, str, str]]]] = [
     ([part(POST, "1"), part(POST, "1"), part(message("GET", "$1"))], [("2", "path", "1")]),
     ([part(POST, "a.b"), part(message("GET", "/", If_None_Match="$a.b"))], [("1", "headers/if-none-match", "0")]),
     ([part(POST, "1"), part(message("POST", "/", b'{"p@odata.bind": "$1"}'))], [("1", "body", "0")]),
+    ([part(POST, "1"), part(message("POST", "/", b'{"p@odata.bind": "/svc/$1"}'))], [("1", "body", "0")]),
+    ([part(POST, "1"), part(message("POST", "/", b'{"p@odata.bind": "/$1"}'))], []),
     ([part(POST, "1"), part(message("POST", "/", b'{"p": "$1", "q": "$1/x"}'))], []),
     ([part(POST, "1"), part(message("GET", "/?$filter=a eq $1/x"))], []),
     ([part(POST, "1"), part(message("POST", "/", b'"$1"', Content_Type="text/plain"))], []),
@@ -180,7 +183,7 @@ def captured(name: str) -> tuple[Dialect, Envelope]:
 
 
 def methods(batch: Batch) -> str:
-    """The methods of its requests, and what they refer to; those of a change set in brackets."""
+    """The methods of the requests in a batch with their references, and with change sets in brackets."""
     groups: dict[str, list[str]] = {}
     for each in batch.subrequests:
         name = each.atomicity_group or each.id
@@ -207,7 +210,7 @@ def test_batch_of_a_client_that_is_cut_off_anywhere_is_refused(name):
     dialect, sent = captured(name)
     closing = b"--" + sent.content_type.partition("boundary=")[2].strip('"').encode() + b"--"
     for length in range(sent.body.rindex(closing) + len(closing)):
-        with pytest.raises(Malformed, match="something is missing"):
+        with pytest.raises(Malformed, match=r"a part may be missing|The batch is empty"):
             dialect.parse(Envelope(sent.body[:length], sent.content_type, sent.url, 100, sent.headers))
 
 
@@ -224,14 +227,14 @@ def test_answer_to_a_client_has_a_part_for_each_of_its_own(name):
 
 
 def shape(found: list[Answer | list[Answer]]) -> str:
-    """The statuses of an answer, those of a change set in brackets."""
+    """The statuses of an answer, with change sets in brackets."""
     return " ".join(f"({shape([*each])})" if isinstance(each, list) else str(each.status) for each in found)
 
 
 @pytest.mark.parametrize(("parts", "subrequests", "content_ids"), BATCHES)
 def test_batch_is_read(parts, subrequests, content_ids):
-    expected = Layout(content_ids, 200, {"OData-Version": "4.0"})
-    assert parse(parts) == Batch(tuple(subrequests), continue_on_error=False, lenient=True, layout=expected)
+    expected = PartsLayout(content_ids, 200, {"OData-Version": "4.0"})
+    assert parse(parts) == Batch(tuple(subrequests), continue_on_error=False, layout=expected)
 
 
 @pytest.mark.parametrize(("parts", "pointers"), FAULTS)
@@ -319,14 +322,14 @@ def subresponse(name: str, status: int, error: type[BatchError] | None = None) -
 
 
 def read(writer: Writer, *subresponses: Subresponse) -> list[Answer | list[Answer]]:
-    """What a client reads of the answer; the same, however it is written."""
+    """The answer as a client reads it."""
     content = b"".join([writer.begin(), *map(writer.write, subresponses), writer.end()])
     return answers(content, writer.content_type)
 
 
 GOOD = [subresponse("0", 200), subresponse("1/0", 201), subresponse("1/1", 204), subresponse("2", 200)]
 UNDONE = [subresponse("1/0", 424, RolledBack), subresponse("1/1", 400), subresponse("1/2", 424, NotRun)]
-# answers -> the statuses in what is written: of a batch that goes on after a failure, and of one that stops
+# answers -> the statuses that are written for a batch that goes on after a failure, and for one that stops
 WRITTEN = [
     (GOOD, [200, [201, 204], 200], [200, [201, 204], 200]),
     ([*GOOD[:3], subresponse("2/0", 200)], [200, [201, 204], [200]], [200, [201, 204], [200]]),
@@ -351,7 +354,7 @@ WRITTEN = [
 @pytest.mark.parametrize("goes_on", [True, False])
 @pytest.mark.parametrize(("given", "continued", "stopped"), WRITTEN)
 def test_failed_change_set_is_one_part_and_the_last_if_the_batch_stops(given, continued, stopped, goes_on):
-    batch = Batch((), continue_on_error=goes_on, layout=Layout({}))
+    batch = Batch((), continue_on_error=goes_on, layout=PartsLayout({}))
     found = read(ODataMultipart().writer(batch), *given)
     assert statuses(found) == (continued if goes_on else stopped)
     assert statuses(answers(whole(batch, given), "multipart/mixed; boundary=x")) == statuses(found)
@@ -362,14 +365,112 @@ def test_failed_change_set_of_azure_is_a_message_of_its_own_too():
     assert statuses(read(writer, *GOOD[:1], *UNDONE)) == [200, [400]]
 
 
+@pytest.mark.parametrize(
+    ("option", "headers", "nested"),
+    [
+        ("nested", {}, True),
+        ("nested", {"x_ms_version": "2019-02-02"}, True),
+        ("single", {"x_ms_version": "2019-02-02"}, False),
+        ("single", {}, False),
+        (None, {}, False),
+    ],
+)
+def test_failed_change_set_is_nested_if_the_site_says_so(option, headers, nested):
+    dialect = ODataMultipart(failed_change_set=option)
+    given = [*GOOD[:1], *UNDONE]
+    found = read(dialect.writer(parse([change_set([part(POST)])], dialect, **headers)), *given)
+    assert statuses(found) == [200, [400] if nested else 400]
+
+
+def test_form_of_a_failed_change_set_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="must be 'single', 'nested' or None"):
+        ODataMultipart(failed_change_set="flat")
+
+
+@pytest.mark.parametrize(
+    ("sent", "version", "member"),
+    [
+        ({"DataServiceVersion": "1.0"}, "1.0", "error"),
+        ({"MaxDataServiceVersion": "2.0"}, "2.0", "error"),
+        ({"DataServiceVersion": "3.0;NetFx"}, "3.0", "odata.error"),
+    ],
+)
+def test_error_before_version_4_has_a_language(sent, version, member):
+    writer = ODataMultipart().writer(parse([part(POST)], **sent))
+    error = NestedBatch("No.", pointer="/0")
+    (found,) = read(writer, Subresponse.refused(GOOD[0].subrequest, error))
+    assert isinstance(found, Answer)
+    assert writer.headers == {"DataServiceVersion": version}
+    details = [{"code": "NestedBatch", "message": "No.", "target": "/0"}]
+    told = {"code": "NestedBatch", "message": {"lang": "en", "value": "No."}, "innererror": {"errordetails": details}}
+    assert found.json() == {member: told}
+    assert json.loads(ODataMultipart(status=202).write_error(error)) == {"error": told}
+
+
+def test_content_id_among_the_headers_of_a_request_is_among_those_of_its_answer():
+    inner = message("GET", "/", Content_ID="7")
+    for dialect in (ODataMultipart(), GoogleMultipart(id_prefix="")):
+        batch = parse([part(inner), part(inner, "1"), part(POST, "2")], dialect)
+        given = [Subresponse(each, 200, {"A": "b"}) for each in batch.subrequests]
+        found = read(dialect.writer(batch), *given)
+        assert [(each.content_id, each.headers.get("Content-ID")) for each in found] == [
+            ("7", "7"),
+            ("1", "7"),
+            ("2", None),
+        ]
+
+
+def test_msgtype_is_repeated():
+    batch = parse([part(POST).replace(b"application/http", b"application/http; msgtype=request")])
+    assert b"Content-Type: application/http; msgtype=response\r\n" in whole(batch, GOOD[:1])
+
+
+def test_reason_of_a_view_is_kept_but_forges_nothing():
+    batch = parse([part(POST)])
+    for reason, line in [("Nearly", b"200 Nearly"), ("a\r\nB: c", b"200 a B: c"), ("ü€", "200 ü?".encode("latin-1"))]:
+        answer = Subresponse(batch.subrequests[0], 200, {"A": "b"}, reason=reason)
+        assert b"HTTP/1.1 %b\r\nA: b\r\n" % line in whole(batch, [answer])
+
+
+JSON = {"Accept": "application/json;odata.metadata=none"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_json"),
+    [
+        ({**JSON, "OData-MaxVersion": "4.01"}, True),
+        ({**JSON, "OData-Version": "4.01"}, True),
+        ({**JSON, "OData-MaxVersion": "4.0"}, False),
+        ({**JSON, "OData-MaxVersion": "4.01", "DataServiceVersion": "2.0"}, False),
+        ({"Accept": "application/json, multipart/mixed", "OData-MaxVersion": "4.01"}, False),
+        ({"OData-MaxVersion": "4.01"}, False),
+        (JSON, False),
+    ],
+)
+def test_answer_is_json_for_who_accepts_that_and_knows_version_401(headers, is_json):
+    headers = {name.replace("-", "_"): value for name, value in headers.items()}
+    batch = parse([part(POST, "a"), change_set([part(POST)])], **headers)
+    writer = ODataMultipart().writer(batch)
+    assert (writer.content_type == "application/json") is is_json
+    if is_json:
+        written = json.loads(writer.whole(Subresponse(each, 200, {"A": "b"}) for each in batch.subrequests))
+        assert written == {
+            "responses": [
+                {"id": "a", "status": 200, "headers": {"a": "b"}, "body": None},
+                {"id": "1/0", "atomicityGroup": "1", "status": 200, "headers": {"a": "b"}, "body": None},
+            ]
+        }
+        assert (writer.status, writer.headers) == (200, {"OData-Version": "4.01"})
+
+
 def whole(batch: Batch, given: list[Subresponse]) -> bytes:
-    """The answer that is written at once, with the boundary `x`."""
+    """The answer written as a whole, with the boundary `x`."""
     writer = ODataMultipart().writer(batch)
     return writer.whole(given).replace(writer.content_type.partition("boundary=")[2].encode(), b"x")
 
 
 def test_answers_have_the_content_ids_of_their_requests():
-    layout = Layout({"0": "a", "1/1": "2.0", "2": "c"})
+    layout = PartsLayout({"0": "a", "1/1": "2.0", "2": "c"})
     found = read(ODataMultipart().writer(Batch((), layout=layout)), *GOOD)
     assert [
         [each.content_id for each in answer] if isinstance(answer, list) else answer.content_id for answer in found
@@ -383,7 +484,7 @@ def test_answers_have_the_content_ids_of_their_requests():
 def test_refusals_are_in_odatas_form():
     error = NestedBatch("No.", pointer="/0")
     (found,) = read(
-        ODataMultipart().writer(Batch((), layout=Layout({}))), Subresponse.refused(GOOD[0].subrequest, error)
+        ODataMultipart().writer(Batch((), layout=PartsLayout({}))), Subresponse.refused(GOOD[0].subrequest, error)
     )
     inner = {"code": "NestedBatch", "message": "No.", "target": "/0"}
     assert isinstance(found, Answer)

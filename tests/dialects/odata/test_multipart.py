@@ -12,8 +12,16 @@ from msgspec.structs import replace
 from django_batch.core.batch import Batch, Subrequest, Subresponse
 from django_batch.dialects.base import Envelope, Writer
 from django_batch.dialects.google import GoogleMultipart
-from django_batch.dialects.shared.parts import Layout
-from django_batch.errors import BodyTooLarge, Malformed, MethodNotAllowed, NestedBatch, TooManyRequests
+from django_batch.dialects.odata import ODataMultipart
+from django_batch.dialects.shared.parts import PartsLayout
+from django_batch.errors import (
+    BodyTooLarge,
+    Malformed,
+    MethodNotAllowed,
+    NestedBatch,
+    TooManyRequests,
+    UnsupportedMediaType,
+)
 from tests.parts import Answer, answers, message, multipart, part
 
 JSON = ("content-type", "application/json")
@@ -89,6 +97,7 @@ PATHS = {
     "/api/items/7/?a=b": "/api/items/7/?a=b",
     "http://testserver/api/": "/api/",
     "HTTP://TESTSERVER:80/api/": "/api/",
+    "/api/?q=C# \\x": "/api/?q=C%23%20%5Cx",
     "Items(7)": "/Items(7)",
     "Items%287%29": "/Items%287%29",
     "Items(id='a:b')": "/Items(id='a:b')",
@@ -97,7 +106,7 @@ PATHS = {
 NO_PATHS = ["//evil.example/", "http://evil.example/", "https://testserver/", "http:/x y", "/#", "\\", "a b", "http://"]
 GET, HEAD = Subrequest("0", "GET", "/"), Subrequest("0", "HEAD", "/")
 ERROR = {"domain": "global", "reason": "nested_batch", "message": "No.", "location": "/0"}
-# an answer, and what a client reads of it, with the length of its body besides
+# an answer, and the answer that a client reads, with the length of its body
 ANSWERS = [
     (Subresponse(GET, 200, {"A": "b"}, b"\0\r\n--x"), 200, {"A": "b"}, b"\0\r\n--x"),
     (Subresponse(GET, 204), 204, {}, b""),
@@ -125,7 +134,7 @@ def envelope(content: bytes, content_type: str = "multipart/mixed; boundary=batc
 
 
 def read(writer: Writer, *subresponses: Subresponse) -> list[Answer | list[Answer]]:
-    """What a client reads of the answer; the same, however it is written."""
+    """The answer as a client reads it."""
     pieces = [writer.begin(), *map(writer.write, subresponses), writer.end()]
     assert writer.whole(subresponses) == b"".join(pieces)
     return answers(b"".join(pieces), writer.content_type)
@@ -134,7 +143,21 @@ def read(writer: Writer, *subresponses: Subresponse) -> list[Answer | list[Answe
 @pytest.mark.parametrize(("content", "subrequests", "content_ids"), BATCHES)
 def test_batch_is_read(content, subrequests, content_ids):
     batch = GoogleMultipart().parse(envelope(content))
-    assert batch == Batch(subrequests, lenient=True, layout=Layout(content_ids))
+    assert batch == Batch(subrequests, layout=PartsLayout(content_ids))
+
+
+@pytest.mark.parametrize("dialect", [GoogleMultipart(), ODataMultipart()])
+def test_body_in_a_content_coding_is_refused(dialect):
+    sent = replace(envelope(b"\x1f\x8b"), headers={"Content-Encoding": "GZip"})
+    with pytest.raises(UnsupportedMediaType, match="the content coding 'GZip'"):
+        dialect.parse(sent)
+    assert dialect.parse(replace(envelope(BATCHES[0][0]), headers={"Content-Encoding": "Identity"})).faults == ()
+
+
+@pytest.mark.parametrize("dialect", [GoogleMultipart(), ODataMultipart()])
+def test_body_that_did_not_arrive_is_refused_with_what_to_do(dialect):
+    with pytest.raises(Malformed, match="send Content-Length"):
+        dialect.parse(envelope(b""))
 
 
 @pytest.mark.parametrize(("content", "pointers"), FAULTS)
@@ -158,7 +181,7 @@ def test_url_of_another_host_or_of_none_is_refused(url):
 def test_batch_that_is_cut_off_is_refused(content):
     end = content.rindex(b"--batch--") + len(b"--batch--")
     for length in range(end):
-        with pytest.raises(Malformed, match="something is missing"):
+        with pytest.raises(Malformed, match=r"a part may be missing|The batch is empty"):
             GoogleMultipart().parse(envelope(content[:length]))
     for length in range(end, len(content) + 1):
         assert not GoogleMultipart().parse(envelope(content[:length])).faults
@@ -205,7 +228,7 @@ def test_law_bodies_go_in_and_out_as_they_are(sent):
 
 @pytest.mark.parametrize(("subresponse", "status", "headers", "body"), ANSWERS)
 def test_answer_is_read_by_a_strict_client(subresponse, status, headers, body):
-    writer = GoogleMultipart().writer(Batch((GET,), layout=Layout({})))
+    writer = GoogleMultipart().writer(Batch((GET,), layout=PartsLayout({})))
     assert writer.status == 200
     (found,) = read(writer, subresponse)
     assert (found.status, found.headers, found.body) == (status, {**headers, "Content-Length": str(len(body))}, body)
@@ -220,7 +243,7 @@ def test_answer_is_read_by_a_strict_client(subresponse, status, headers, body):
     ],
 )
 def test_answer_to_head_keeps_the_length_of_what_is_not_sent(subresponse, length):
-    assert length in GoogleMultipart().writer(Batch((HEAD,), layout=Layout({}))).write(subresponse)
+    assert length in GoogleMultipart().writer(Batch((HEAD,), layout=PartsLayout({}))).write(subresponse)
 
 
 @pytest.mark.parametrize(
@@ -243,14 +266,14 @@ def test_answer_is_as_google_writes_it_or_azure(options, headers, status, conten
 
 
 def test_boundary_is_another_each_time():
-    first, second = (GoogleMultipart().writer(Batch((), layout=Layout({}))).content_type for _ in range(2))
+    first, second = (GoogleMultipart().writer(Batch((), layout=PartsLayout({}))).content_type for _ in range(2))
     assert first != second
     assert first.startswith("multipart/mixed; boundary=batchresponse_")
 
 
 def test_bodies_are_joined_into_the_answer_without_another_copy():
     body = b"x" * 10
-    pieces = GoogleMultipart().writer(Batch((GET,), layout=Layout({}))).pieces(Subresponse(GET, 200, {}, body))
+    pieces = GoogleMultipart().writer(Batch((GET,), layout=PartsLayout({}))).pieces(Subresponse(GET, 200, {}, body))
     assert any(piece is body for piece in pieces)
 
 

@@ -7,7 +7,7 @@ import pytest
 from django_batch.dialects.odata.protocol import continues_on_error, error_body, odata_version
 from django_batch.errors import DuplicateId, FailedDependency, Malformed, NotRun, UnknownDependency, refusal
 
-# an error, and what is said of it
+# an error, and the body that reports it
 ERRORS = [
     (Malformed("Not JSON."), {"code": "Malformed", "message": "Not JSON."}),
     (
@@ -36,7 +36,7 @@ PREFERENCES = [
     ('"', None),
     ("=false", None),
 ]
-# headers, and the version of the answer where "4.01" is the usual one
+# headers, and the version of the answer if the default is "4.01"
 VERSIONS = [
     ({}, "4.01"),
     ({"OData-Version": "4.0"}, "4.0"),

@@ -1,4 +1,4 @@
-"""References as OData writes them: where they are found, what they stand for, and that text never is one."""
+"""OData's references: where they are found, which values replace them, and that ordinary text never is one."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from django_batch.core.batch import Subrequest, Subresponse
-from django_batch.core.references import fill
+from django_batch.core.references import Budget, fill
 from django_batch.dialects.odata.references import references
 from django_batch.errors import Malformed, UnresolvedReference
 
 MANY = 2**18
+ROOTS = ("http://h/svc/", "/svc/")
 JSON = ("Content-Type", "application/json")
 CREATED = Subresponse(
     Subrequest("a", "POST", "/svc/Items"),
@@ -25,14 +26,14 @@ CREATED = Subresponse(
 )
 
 
-def filled(path="/", headers=(JSON,), body=b"", answer=CREATED, values=True) -> Subrequest:
-    """An item that depends on "a", with what `answer` has put into it."""
-    found = references(path, headers, body, {"a"}, values=values, pointer="")
-    subrequest = Subrequest("b", "POST", path, tuple(headers), body, ("a",), references=found)
-    return fill(subrequest, {"a": (answer,)}, max_size=10_000)
+def filled(path="/", headers=(JSON,), body=b"", answer=CREATED, values=True, method="PATCH") -> Subrequest:
+    """An item that depends on "a", with its references filled in from `answer`."""
+    found = references(method, path, headers, body, {"a"}, values=values, pointer="", roots=ROOTS)
+    subrequest = Subrequest("b", method, path, tuple(headers), body, ("a",), references=found)
+    return fill(subrequest, {"a": (answer,)}, budget=Budget(10_000))
 
 
-# the path of an item, and what becomes of it
+# the path of an item, and the path with its references filled in
 PATHS = [
     ("$a", "http://h/svc/Items(9)"),
     ("%24a", "http://h/svc/Items(9)"),
@@ -55,7 +56,7 @@ PATHS = [
     ("/Items?q=$b/id", "/Items?q=$b/id"),
     ("/Items?$a/id=1", "/Items?$a/id=1"),
 ]
-# the path that was asked for, its Location, the path of the item, and what becomes of it
+# the path of the first request, the Location in its answer, the path of the item, and that path filled in
 URLS = [
     ("/svc/Items(7)", None, "$a", "/svc/Items(7)"),
     ("/svc/Items(7)?$select=id", None, "$a/Notes", "/svc/Items(7)/Notes"),
@@ -65,7 +66,7 @@ URLS = [
     ("/svc/Items", "/api/items/9/", "$a?x=1", "/api/items/9/?x=1"),
     ("/svc/Items", "/api/items/?id=9", "$a", "/api/items/?id=9"),
 ]
-# a JSON text, and what becomes of it
+# a JSON text, and the text with its references filled in
 BODIES = [
     ('{"item": "$a/id"}', '{"item": 9}'),
     ('{"item" : "$a/price" , "n":1.0}', '{"item" : 1.10 , "n":1.0}'),
@@ -75,6 +76,10 @@ BODIES = [
     ('{"@odata.id": "$a/@odata.id"}', '{"@odata.id": "http://h/svc/Items(9)/@odata.id"}'),
     ('{"x": "$a/@odata.id"}', '{"x": "i"}'),
     ('{"parent@odata.bind": "$a"}', '{"parent@odata.bind": "http://h/svc/Items(9)"}'),
+    ('{"parent@odata.bind": "/svc/$a"}', '{"parent@odata.bind": "http://h/svc/Items(9)"}'),
+    ('{"parent@odata.bind": "\\/svc\\/$a"}', '{"parent@odata.bind": "http://h/svc/Items(9)"}'),
+    ('{"@odata.id": "http://h/svc/$a/Owner"}', '{"@odata.id": "http://h/svc/Items(9)/Owner"}'),
+    ('{"m@bind": ["/svc/$a", "/svc/Items(1)"]}', '{"m@bind": ["http://h/svc/Items(9)", "/svc/Items(1)"]}'),
     ('{"parent@bind":"$a"}', '{"parent@bind":"http://h/svc/Items(9)"}'),
     ('{"p": {"@id": "$a"}}', '{"p": {"@id": "http://h/svc/Items(9)"}}'),
     ('{"@odata.id": "$a/Owner"}', '{"@odata.id": "http://h/svc/Items(9)/Owner"}'),
@@ -92,6 +97,10 @@ BODIES = [
 TEXTS = [
     '{"text": "costs $a/id"}',
     '{"text": "$a/id "}',
+    '{"text": "/svc/$a"}',
+    '{"x@odata.bind": "/other/$a"}',
+    '{"x@odata.bind": "http://elsewhere/svc/$a"}',
+    '{"x@odata.bind": "/svc//svc/$a"}',
     '{"text": "$a/"}',
     '{"text": "$a//id"}',
     '{"text": " $a"}',
@@ -108,7 +117,7 @@ TEXTS = [
     '"\\ud800"',
     "[]",
     "",
-    # no JSON, of which a view will complain
+    # texts that are not JSON, which the view will refuse
     '{"text": "$a',
     '"$a/\\x"',
     '"$a/\x00"',
@@ -125,6 +134,34 @@ def test_path_is_filled_in_where_the_standard_has_references(path, becomes):
 def test_entity_is_at_its_location_or_where_it_was_asked_for(asked, location, path, becomes):
     answer = Subresponse(Subrequest("a", "GET", asked), 200, {"LOCATION": location} if location else {})
     assert filled(path, answer=answer).path == becomes
+
+
+SENT = ["POST $a", "POST $a?x=1", "POST $a/Notes", "GET $a", "HEAD $a/9", "DELETE $a", "PATCH $a"]
+# the method and the body of a request whose answer has no Location -> the requests that may be sent to its URL
+LOCATED = [
+    ("POST", b'{"id": 9}', SENT[:2]),
+    ("GET", b"[]", [*SENT[:2], "GET $a", "HEAD $a/9"]),
+    ("GET", b'{"value": []}', [*SENT[:2], "GET $a", "HEAD $a/9"]),
+    ("PATCH", b"", SENT),
+    ("GET", b'{"id": 7, "value": 1}', SENT),
+]
+
+
+@pytest.mark.parametrize(("asked", "body", "sent"), LOCATED)
+def test_nothing_but_a_post_or_a_look_goes_to_a_collection(asked, body, sent):
+    answer = Subresponse(Subrequest("a", asked, "/svc/X"), 200, {"Content-Type": "application/json"}, body)
+    for method, path in map(str.split, sent):
+        assert filled(path, method=method, answer=answer).path.startswith("/svc/X")
+    for method, path in map(str.split, {*SENT} - {*sent}):
+        with pytest.raises(UnresolvedReference, match="it has no Location"):
+            filled(path, method=method, answer=answer)
+
+
+@pytest.mark.parametrize(("asked", "body"), [("POST", b'{"id": 9}'), ("GET", b"[]"), ("GET", b'{"value": []}')])
+def test_nothing_is_bound_to_a_collection(asked, body):
+    answer = Subresponse(Subrequest("a", asked, "/svc/X"), 200, {"Content-Type": "application/json"}, body)
+    with pytest.raises(UnresolvedReference, match="it has no Location"):
+        filled(body=b'{"x@odata.bind": "$a"}', answer=answer, method="POST")
 
 
 @pytest.mark.parametrize("name", ["If-Match", "if-none-match", "IF-MATCH"])
@@ -145,7 +182,7 @@ def test_body_is_filled_in_where_a_string_is_a_reference(kind, body, becomes):
 
 @pytest.mark.parametrize("body", TEXTS)
 def test_text_is_no_reference(body):
-    assert references("/", [JSON], body.encode(), {"a"}, values=True, pointer="") == ()
+    assert references("POST", "/", [JSON], body.encode(), {"a"}, values=True, pointer="") == ()
 
 
 @pytest.mark.parametrize(("body", "becomes"), BODIES)
@@ -167,12 +204,12 @@ def test_no_other_body_than_json_is_read(content_type):
 
 
 def test_without_dependencies_no_body_and_no_query_is_read():
-    assert references("/?q=$a/id", [JSON], b'["$a/id"]', (), values=True, pointer="") == ()
+    assert references("POST", "/?q=$a/id", [JSON], b'["$a/id"]', (), values=True, pointer="") == ()
 
 
 @pytest.mark.parametrize(("path", "headers"), [("$x/Notes", ()), ("/", [("If-Match", "$x")])])
 def test_url_and_etag_of_what_is_no_dependency_are_references_all_the_same(path, headers):
-    assert [each.id for each in references(path, headers, b"", (), values=True, pointer="")] == ["x"]
+    assert [each.id for each in references("GET", path, headers, b"", (), values=True, pointer="")] == ["x"]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +232,7 @@ def test_what_is_not_there_is_not_made_up(item, answer):
 def test_thousand_references_are_taken_and_no_more():
     def found(number: int) -> int:
         body = json.dumps(["$a/id"] * number).encode()
-        return len(references("/?q=$a/id", [JSON], body, {"a"}, values=True, pointer="/requests/0"))
+        return len(references("POST", "/?q=$a/id", [JSON], body, {"a"}, values=True, pointer="/requests/0"))
 
     assert found(999) == 1000
     with pytest.raises(Malformed, match="at most 1000 references") as caught:
@@ -214,11 +251,11 @@ json_values = st.recursive(
 
 
 def replaced(value: object, member: str = "") -> object:
-    """What should become of a JSON value."""
+    """The value that is expected once the references in a JSON value are filled in."""
     match value:
         case dict():
             return {name: replaced(child, name) for name, child in value.items()}
-        case list():  # which is one of URLs as long as there is nothing but strings
+        case list():  # a list of URLs, as long as it holds only strings
             ends = next((place for place, child in enumerate(value) if isinstance(child, list | dict)), len(value))
             return [replaced(child, member if place <= ends else "") for place, child in enumerate(value)]
         case "$a" | "$a/id" if member.endswith("@bind"):
@@ -246,10 +283,10 @@ def test_law_strings_that_are_references_are_filled_in_and_nothing_else(value, i
     ],
     ids=["unending", "only quotes", "long name", "escapes"],
 )
-def test_long_body_is_passed_once(body):  # in hours, if anything in it was looked at again and again
-    assert references("/", [JSON], body, {"a"}, values=True, pointer="") == ()
+def test_long_body_is_passed_once(body):  # this would take hours if any part of it were searched repeatedly
+    assert references("POST", "/", [JSON], body, {"a"}, values=True, pointer="") == ()
 
 
 @given(body=st.binary() | st.lists(st.sampled_from([b'"', b"$a", b"\\", b"{", b":", b"@bind", b" "])).map(b"".join))
 def test_whatever_the_bytes_they_are_searched(body):
-    assert all(each.id == "a" for each in references("/", [JSON], body, {"a"}, values=True, pointer=""))
+    assert all(each.id == "a" for each in references("POST", "/", [JSON], body, {"a"}, values=True, pointer=""))

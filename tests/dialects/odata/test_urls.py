@@ -8,12 +8,15 @@ from django_batch.dialects.odata.urls import ServiceRoot
 from django_batch.errors import Malformed
 
 BATCH = "https://h/svc/$batch"
-# the URL of the batch, that of an item, and where it leads
+# the URL of the batch, the URL of an item, and the path that it leads to
 DEFAULT = [
     (BATCH, "Items(7)", "/svc/Items(7)"),
     (BATCH, "Items%287%29", "/svc/Items%287%29"),
     (BATCH, "Items?$filter=name eq 'x'", "/svc/Items?$filter=name%20eq%20'x'"),
     (BATCH, "Items(at=10:30)", "/svc/Items(at=10:30)"),
+    (BATCH, "Items?$filter=name eq 'C#\\x'", "/svc/Items?$filter=name%20eq%20'C%23%5Cx'"),
+    (BATCH, "https://h/Items?q=C#", "/Items?q=C%23"),
+    (BATCH, "/Items?q=C#", "/Items?q=C%23"),
     (BATCH, "./Items", "/svc/Items"),
     (BATCH, "../Items", "/Items"),
     (BATCH, "../../../Items", "/Items"),
@@ -51,6 +54,21 @@ GRAPH = [
     ("https://h/$batch", "https://h/me", "/me"),
     ("https://h/$batch", "$a/Notes", "$a/Notes"),
 ]
+# the URL of the batch, its root, a URL with a reference behind the root, and the path that it leads to
+BEHIND_ROOT = [
+    (BATCH, None, "/svc/$1", "$1"),
+    (BATCH, None, "https://h/svc/$1/Notes?$top=1", "$1/Notes?$top=1"),
+    (BATCH, None, "/svc/%241", "%241"),
+    ("https://h/$batch", None, "/$1", "$1"),
+    ("https://h/$batch", "/v1.0/", "/v1.0/$1", "$1"),
+    ("https://h/$batch", "/v1.0/", "/$1", "$1"),
+    # paths
+    (BATCH, None, "/svc/$2", "/svc/$2"),
+    (BATCH, None, "/svc/$batch", "/svc/$batch"),
+    (BATCH, None, "/$1", "/$1"),
+    (BATCH, None, "/svc/Items/$1", "/svc/Items/$1"),
+    (BATCH, None, "/svc/Items?at=/$1", "/svc/Items?at=/$1"),
+]
 NOWHERE = [
     "https://other/Items",
     "http://h/Items",
@@ -76,6 +94,16 @@ def test_url_is_of_the_host_or_relative_to_the_batch(base, url, path):
 @pytest.mark.parametrize(("base", "url", "path"), GRAPH)
 def test_url_with_a_slash_is_under_the_root_that_was_given(base, url, path):
     assert ServiceRoot("/v1.0/", ("/api/",)).resolve(url, base=base) == path
+
+
+@pytest.mark.parametrize(("base", "root", "url", "path"), BEHIND_ROOT)
+def test_reference_may_stand_behind_the_root_if_its_id_is_known(base, root, url, path):
+    assert ServiceRoot(root).resolve(url, base=base, known=["1", "batch"]) == path
+
+
+@pytest.mark.parametrize(("root", "path"), [(None, "/svc/"), ("/v1.0/", "/v1.0/")])
+def test_root_stands_before_a_reference_as_a_url_or_a_path(root, path):
+    assert ServiceRoot(root).prefixes("https://h/svc/$batch") == (f"https://h{path}", path)
 
 
 @pytest.mark.parametrize("url", NOWHERE)

@@ -29,7 +29,13 @@ MESSAGES = {
     f"{HTTP}\r\nGET /?$filter=a eq b \r\n\r\n": ("", "GET", "/?$filter=a eq b", (), b""),
     f"{HTTP}\r\nGET  /ü  HTTP/2 \t\r\n\r\n": ("", "GET", "/ü", (), b""),
     f"{HTTP}\r\n\r\n\r\nGET / HTTP/1.0\r\nA: b\r\n\r\n": ("", "GET", "/", (("a", "b"),), b""),
-    f"\r\n\r\n{HTTP}content-id : <u + 1> \r\nX: y\r\n\r\nGET / HTTP/1.1\r\n\r\n": ("<u + 1>", "GET", "/", (), b""),
+    f"\r\n\r\n{HTTP}content-id : <u + 1> \r\nUser-Agent: y\r\n\r\nGET / HTTP/1.1\r\n\r\n": (
+        "<u + 1>",
+        "GET",
+        "/",
+        (),
+        b"",
+    ),
     "Content-Id: <u\r\n + 1>\r\nContent-Type: application/http;\r\n msgtype=request\r\n\r\nGET / HTTP/1.1\r\n\r\n": (
         "<u + 1>",
         "GET",
@@ -38,7 +44,7 @@ MESSAGES = {
         b"",
     ),
     "\r\nGET / HTTP/1.1\r\n\r\n": ("", "GET", "/", (), b""),
-    "GET http://testserver/ HTTP/1.1\r\nHost:\r\n testserver\r\n\r\n": ("", "GET", "http://testserver/", (), b""),
+    "GET http://testserver/ HTTP/1.1\r\nHost: testserver\r\n\r\n": ("", "GET", "http://testserver/", (), b""),
     f"{HTTP}Content-Transfer-Encoding: 8BIT\r\n\r\nPOST Items HTTP/1.1\r\n\r\n{{}}": (
         "",
         "POST",
@@ -58,7 +64,7 @@ MESSAGES = {
         "",
         "PUT",
         "/",
-        (("if-match", "*"), ("accept", "a, b")),
+        (("transfer-encoding", "chunked"), ("if-match", "*"), ("accept", "a, b")),
         b"",
     ),
     f"{HTTP}\r\nGET / HTTP/1.1\r\nContent-Id: 0\r\nA: b\r\n\r\n": ("0", "GET", "/", (("a", "b"),), b""),
@@ -71,35 +77,44 @@ MESSAGES = {
         b"",
     ),
 }
-# a part that is none -> what its refusal says
+# a part that is not a request -> the text of its refusal
 NO_MESSAGES = {
-    "": "no HTTP request, but b''",
-    "\r\n": "no HTTP request",
-    "GET": "no HTTP request, but b'GET'",
-    "GET HTTP/1.1\r\n\r\n": "no HTTP request",
-    " / HTTP/1.1\r\n\r\n": "no HTTP request",
-    "GET / HTTP/x\r\n\r\n": "no HTTP request",
-    "GÉT / HTTP/1.1\r\n\r\n": "no HTTP request",
-    "{}": "no HTTP request",
-    f"{HTTP}\r\n{{}}": "no HTTP request",
-    f"{HTTP}no header\r\n\r\nGET / HTTP/1.1\r\n\r\n": "no HTTP request",
-    f"{HTTP}GET / HTTP/1.1\r\n\r\n": "no HTTP request",
-    "GET / HTTP/1.1\r\nno header\r\n\r\n": "'no header' is no header",
-    "GET / HTTP/1.1\r\n\rA: b\r\n\r\n": "no HTTP request",
+    "": "not an HTTP request. It begins with b''",
+    "\r\n": "not an HTTP request",
+    "GET": "not an HTTP request. It begins with b'GET'",
+    "GET HTTP/1.1\r\n\r\n": "not an HTTP request",
+    " / HTTP/1.1\r\n\r\n": "not an HTTP request",
+    "GET / HTTP/x\r\n\r\n": "not an HTTP request",
+    "GÉT / HTTP/1.1\r\n\r\n": "not an HTTP request",
+    "{}": "not an HTTP request",
+    f"{HTTP}\r\n{{}}": "not an HTTP request",
+    f"{HTTP}no header\r\n\r\nGET / HTTP/1.1\r\n\r\n": "not an HTTP request",
+    f"{HTTP}GET / HTTP/1.1\r\n\r\n": "not an HTTP request",
+    "GET / HTTP/1.1\r\nno header\r\n\r\n": "'no header' cannot be read as a header",
+    'PATCH / HTTP/1.1\r\nA: b\r\n{"name": "new"}': """'{"name": "new"}' cannot be read as a header""",
+    'PATCH / HTTP/1.1\r\nA: b\r\n \r\n{"name": "new"}': "' ?' cannot be read as a header",
+    'PATCH / HTTP/1.1\r\nA: b\r\n\t\r\n{"name": "new"}': "it begins with a blank",
+    'PATCH / HTTP/1.1\r\nA: b\r\n {"name": "new"}': "it begins with a blank",
+    "GET / HTTP/1.1\r\nHost:\r\n testserver\r\n\r\n": "it begins with a blank",
+    "GET / HTTP/1.1\r\nA: b\r\n \xff\r\n\r\n": "it begins with a blank",
+    "PUT / HTTP/1.1\r\nContent-Type: a/b\r\nContent-Type: c/d\r\n\r\n": "appears twice",
+    f"{HTTP}Company: a\r\n\r\nGET / HTTP/1.1\r\n\r\n": "The header 'company' stands before the request line",
+    f"Content-ID: 1\r\n{HTTP}Content-ID: 2\r\n\r\nGET / HTTP/1.1\r\n\r\n": "two Content-IDs",
+    "GET / HTTP/1.1\r\n\rA: b\r\n\r\n": "not an HTTP request",
     "GET / HTTP/1.1\r\n" + "A: b\r\n" * 101 + "\r\n": "at most 100 headers",
-    "GET / HTTP/1.1\r\n" + "A: b\r\n" * 30_000 + "\r\n": "no HTTP request",
+    "GET / HTTP/1.1\r\n" + "A: b\r\n" * 30_000 + "\r\n": "not an HTTP request",
     HTTP + "A: b\r\n" * 101 + "\r\nGET / HTTP/1.1\r\n\r\n": "at most 100 headers",
-    f"GET / HTTP/1.1\r\nA: {'x' * 2**20}\r\n\r\n": "no HTTP request",
-    "Content-Type: application/json\r\n\r\nGET / HTTP/1.1\r\n\r\n": "application/http here, not 'application/json'",
-    "Content-Type: multipart/mixed; boundary=c\r\n\r\nGET / HTTP/1.1\r\n\r\n": "application/http here, not 'multipart",
+    f"GET / HTTP/1.1\r\nA: {'x' * 2**20}\r\n\r\n": "not an HTTP request",
+    "Content-Type: application/json\r\n\r\nGET / HTTP/1.1\r\n\r\n": "must be application/http, not 'application/json'",
+    "Content-Type: multipart/mixed; boundary=c\r\n\r\nGET / HTTP/1.1\r\n\r\n": "must be application/http",
     f"{HTTP}Content-Transfer-Encoding: base64\r\n\r\nGET / HTTP/1.1\r\n\r\n": "cannot be read in 'base64'",
     f"Content-ID: 1\r\n{HTTP}Content-Transfer-Encoding: x\r\n\r\nGET / HTTP/1.1\r\n\r\n": "cannot be read in 'x'",
     f"{HTTP}Content-ID: a\tb\r\n\r\nGET / HTTP/1.1\r\n\r\n": "is not printable ASCII",
     f"{HTTP}Content-ID: ü\r\n\r\nGET / HTTP/1.1\r\n\r\n": "is not printable ASCII",
     f"{HTTP}Content-ID: a\rb\r\n\r\nGET / HTTP/1.1\r\n\r\n": "is not printable ASCII",
-    "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n": "on another scheme or host",
-    "GET / HTTP/1.1\r\nHost: testserver:81\r\n\r\n": "on another scheme or host",
-    "GET / HTTP/1.1\r\nHost: testserver/x\r\n\r\n": "'testserver/x' is no host",
+    "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n": "has another scheme or host",
+    "GET / HTTP/1.1\r\nHost: testserver:81\r\n\r\n": "has another scheme or host",
+    "GET / HTTP/1.1\r\nHost: testserver/x\r\n\r\n": "'testserver/x' is not a host",
     "GET / HTTP/1.1\r\nHost: testserver, testserver\r\n\r\n": "must be percent-encoded",
 }
 NOT_UTF8 = [
@@ -108,7 +123,7 @@ NOT_UTF8 = [
     b"Content-ID: \xff\r\n\r\nGET / HTTP/1.1\r\n\r\n",
     b"A: \xff\r\n\r\nGET / HTTP/1.1\r\n\r\n",
 ]
-# what stands behind the headers, the Content-Length, and the body
+# the bytes behind the headers, the Content-Length, and the body
 BODIES = [
     (b"", None, b""),
     (b"", "0", b""),
@@ -153,7 +168,7 @@ HEADS = [
 ]
 
 
-PIECES = (  # of a part: the first is what most have there
+PIECES = (  # the pieces of a part; the first of each list is the usual one
     [HTTP, f"{HTTP}Content-Transfer-Encoding: binary\r\n", HTTP.lower(), "Content-Type: text/plain\r\n", ""],
     ["Content-ID: 1\r\n", "content-id:<a + 1>\n", "Content-ID: a  b\n", "Content-ID: a\n\tb\n", "Content-ID: ü\n", ""],
     ["\r\n", "\n", "\r\n\r\n", " folded\r\n\r\n", "X: y\r\n\r\n", ""],
@@ -167,7 +182,7 @@ PIECES = (  # of a part: the first is what most have there
 
 
 def read(content: bytes, before: bytes = b"before") -> tuple[str, str, str, tuple[tuple[str, str], ...], bytes]:
-    """The request in `content`, which another part stands `before`."""
+    """The request in `content`, with another part `before` it."""
     reader = MessageReader(before + content + b"behind", base=BASE)
     with suppress(Malformed):
         reader.read((0, len(before)))
@@ -251,7 +266,7 @@ def outcome(content: bytes, before: bytes) -> object:
     try:
         return read(content, before)
     except Malformed as error:
-        return error.detail.partition("but b")[0]
+        return error.detail.partition("begins with b")[0]
 
 
 @pytest.mark.parametrize(("status", "headers", "length", "head"), HEADS)

@@ -47,7 +47,9 @@ CUT = {
     b"--b\r\none\n--b\ntwo\r\n--b--": [b"one", b"two"],
     b"\r\n--b\r\none\r\n--b--": [b"one"],
     b"\n\n--b\none\n--b--": [b"one"],
-    b"preamble\r\n--b\r\none\r\n--b--\r\nepilogue\r\n--b\r\ntwo\r\n--b--": [b"one"],
+    b"preamble --b.\r\n--bc\r\n--b\r\none\r\n--b--\r\nepilogue\r\n--bc\r\n --b\r\n--b--": [b"one"],
+    b"\xef\xbb\xbf--b\r\none\r\n--b--": [b"one"],
+    b"\xef\xbb\xbf\r\n--b\r\none\r\n--b--": [b"one"],
     b"--b \t\r\none\r\n--b--\t \r\n": [b"one"],
     b"--b\r\n\r\none\r\n\r\n--b--": [b"\r\none\r\n"],
     b"--b\r\n\r\n--b--": [b""],
@@ -88,7 +90,7 @@ HEADERS = {
     b"Content-ID:0.0\n": {"content-id": "0.0"},
     b"A:\t b \t\r\nA : c:d\r\n": {"a": "b, c:d"},
     b"Content-ID: <x\r\n + y>\r\n\tz": {"content-id": "<x + y> z"},
-    "Ä: ö".encode(): {"ä": "ö"},
+    "A: ö".encode(): {"a": "ö"},
     b"A:": {"a": ""},
     b"A: b\rC: d": {"a": "b\rC: d"},
 }
@@ -105,7 +107,7 @@ def test_boundary_is_what_the_type_names(content_type, boundary):
 
 @pytest.mark.parametrize("content_type", NO_BOUNDARIES)
 def test_type_without_a_boundary_is_refused(content_type):
-    with pytest.raises(Malformed, match="names no boundary"):
+    with pytest.raises(Malformed, match="has no valid boundary"):
         boundary_of(content_type)
 
 
@@ -126,6 +128,21 @@ def test_message_that_is_not_closed_is_refused(content):
         parts_of(content)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b" --b\r\none\r\n--b\r\ntwo\r\n--b--",
+        b"\xc2\xa0--b\none\n--b\ntwo\n--b--",
+        b"--b\r\none\r\n--b--\r\n--b\r\ntwo\r\n--b--",
+        b"--b--\r\n--b\r\ntwo\r\n--b--",
+        b"--b\none\n--b--\nepilogue\n--b \ntwo",
+    ],
+)
+def test_part_that_nobody_would_read_is_not_lost_in_silence(content):
+    with pytest.raises(Malformed, match="stands where no part is read"):
+        parts_of(content)
+
+
 def test_message_inside_a_message_is_cut_within_its_span():
     content = b"--a\n--b\none\n--b--\n--a\n--b\ntwo\n--b--\n--a--"
     spans = cut(content, (0, len(content)), b"a", limit=9)
@@ -138,7 +155,7 @@ def test_message_inside_a_message_is_cut_within_its_span():
 @pytest.mark.parametrize("head", HEADS_OF_MESSAGES, ids=lambda head: head[:60])
 def test_law_message_in_a_part_is_found_alike_whatever_is_before(head):
     content = head + b"--c--"
-    blank = b"\r\n"  # behind which every head is looked at closely
+    blank = b"\r\n"  # a head behind a blank line is read by the general expression
     found = message_in(blank + content)
     assert message_in(content) == found
     assert found == HEADS_OF_MESSAGES[head]
@@ -176,10 +193,18 @@ def test_headers_are_read_by_name(lines, headers):
     assert headers_of(lines) == headers
 
 
-@pytest.mark.parametrize("lines", [b"A", b"A: b\r\nC", b"A: b\r\n\r\nC: d", b"A: b\n\x85C"])
+@pytest.mark.parametrize(
+    "lines", [b"A", b"A: b\r\nC", b"A: b\r\n\r\nC: d", b"A: b\n\x85C", b": b", b'{"a": 1}', "Ä: ö".encode(), b"A B: c"]
+)
 def test_line_that_is_no_header_is_refused(lines):
     with pytest.raises(Malformed):
         headers_of(lines)
+
+
+@pytest.mark.parametrize("name", ["Authorization", "Content-ID", "Content-Length", "Content-Type", "Host"])
+def test_header_that_cannot_be_joined_is_there_once(name):
+    with pytest.raises(Malformed, match="appears twice"):
+        headers_of(f"{name}: a\r\nB: c\r\n{name.upper()}: a\r\n".encode())
 
 
 def test_number_of_headers_is_bounded():
