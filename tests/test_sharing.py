@@ -49,6 +49,7 @@ SITES = st.builds(
     save_every_request=st.booleans(),
     atomic_requests=st.booleans(),
     chain=st.just("stock"),
+    shares=st.just(True),
 )
 PASSWORD = "Basic " + b64encode(f"{NAME}:{NAME}-secret".encode()).decode()
 KNOWN_BY = {
@@ -103,8 +104,9 @@ def test_groups_leave_the_same_with_shared_credentials_and_without(site, sender,
 @pytest.mark.parametrize("change", CHANGES)
 def test_change_is_seen_by_those_after_it(change, sender, leaves):
     calls = [*WHO, Call("GET", "/change/put/"), *WHO, Call("GET", f"/change/{change}/"), *WHO]
-    expected = leaves(alone, Site(), sender, calls)
-    assert list(differences(expected, leaves(in_a_batch, Site(), sender, calls))) == []
+    site = Site(shares=True)
+    expected = leaves(alone, site, sender, calls)
+    assert list(differences(expected, leaves(in_a_batch, site, sender, calls))) == []
 
 
 SAFE = {"path": "/who/"}

@@ -1,1 +1,1 @@
-"""What is loaded once for a batch, by the classes that a site names for it."""
+"""Looks up sessions, users and tokens once for a batch, for the classes that a site names in its settings."""

@@ -1,4 +1,4 @@
-"""Copies of what was loaded once, so that nobody is given what somebody else can change."""
+"""Copies of what was looked up once, so that no sub-request gets an object that another can change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FIXED = frozenset((type(None), bool, int, float, str, bytes, date, datetime, ti
 
 
 class Row(NamedTuple):
-    """What the database said of an instance, by the names of its fields."""
+    """The values that the database gave for an instance, by the names of its fields."""
 
     model: type[Model]
     database: str | None
@@ -25,7 +25,7 @@ class Row(NamedTuple):
 
     @classmethod
     def of(cls, instance: Model, *, besides: Collection[str] = ()) -> Row | None:
-        """What `instance` was made of, if that is complete, and all of it but the attributes `besides`."""
+        """The row of `instance`, if all of its fields were loaded and it has no attribute but those and `besides`."""
         known = {name: value for name, value in vars(instance).items() if name not in besides}
         names = tuple([field.attname for field in instance._meta.concrete_fields])
         if not known.keys() >= {*names}:
@@ -34,19 +34,14 @@ class Row(NamedTuple):
         return row if vars(row.instance()).keys() == known.keys() else None
 
     def instance(self) -> Any:
-        """A new instance, made as a query makes it."""
+        """A new instance, made as a query makes one."""
         return self.model.from_db(self.database, self.names, self.values)
-
-    def active_user(self) -> Any:
-        """A new user, or None if they are not active: who is let in nevertheless is decided where users are loaded."""
-        user = self.instance()
-        return user if getattr(user, "is_active", True) else None
 
 
 def copies_of(value: object) -> Callable[[], Any]:
-    """What makes copies of `value`, as it is now. Raises anything for what cannot be pickled.
+    """A function that makes copies of `value` in its present state. Raises anything for a value that cannot be pickled.
 
-    Of what nobody can change, it is its own copy. Pickling the row of a user would take 5 % of a trivial view.
+    Immutable values are returned as they are.
     """
     if _is_fixed(value):
         return lambda: value

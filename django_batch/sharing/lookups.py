@@ -1,95 +1,73 @@
-"""What the credentials of a batch stand for, the session and its user, loaded once.
+"""Rows of sessions, users and tokens that are looked up once for a batch, where a site asks for it.
 
-No sub-request is given an object that another has had. What is kept is what the database said: the data of a session,
-the row of a user. Of that each makes an object of its own, as late as it would have loaded it.
+No sub-request is given an object that another has had. Only rows are kept, and each sub-request makes an object of its
+own from a row, at the moment when it would have loaded it.
 
-It is dropped before a statement is executed that may change it, and nothing is kept again until every step that was in
-progress has ended: what is not committed may be rolled back, and then must not have been kept. So only that is kept
-which nothing but a statement changes, and which is loaded in Django's own way. Sessions in a cache, in files or in a
-cookie are read by each sub-request, which takes no query, and what a site's own class loads is loaded by it each time.
+It is dropped before any statement that may change it or change what the database shows, and nothing is kept again until
+every step that was in progress has ended: a row that is not committed may be rolled back, and must not have been kept.
+A row is found again only on the connection that it came from, because a role, a tenant or a search path that was set on
+one connection is not that of another.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import suppress
-from functools import cached_property
+from collections.abc import Callable, Hashable
+from contextvars import ContextVar
 from threading import Lock
-from typing import Any
-from weakref import ref
+from typing import Any, TypeVar
 
-from django.apps import apps
-from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.contrib.sessions.backends.base import SessionBase
-from django.contrib.sessions.backends.db import SessionStore
-from django.utils.crypto import constant_time_compare
-from django.utils.module_loading import import_string
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 
-from django_batch.sharing.copies import Row, copies_of
+from django_batch.sharing.copies import copies_of
 
-_WORD = re.compile(r"\s*(\w+)")
-_CHANGE_NOTHING = ("SELECT", "BEGIN", "SAVEPOINT", "RELEASE", "PRAGMA")
-_CHANGE_WHAT_THEY_NAME = ("INSERT", "UPDATE")  # unlike DELETE, which the database may cascade
-_MAX_HEARD = 64  # statements
+T = TypeVar("T")
+
+current_lookups: ContextVar[Lookups | None] = ContextVar("django_batch.current_lookups", default=None)
+
+_FIRST_WORD = re.compile(r"\s*(\w+)")
+_CALLED = re.compile(r"(\w+)\s*\(")
+_CHANGE_NOTHING = frozenset(("BEGIN", "SAVEPOINT", "RELEASE"))
+_CHANGE_WHAT_THEY_NAME = frozenset(("INSERT", "UPDATE"))  # unlike DELETE, which the database may cascade
+# Words that stand before a bracket in a SELECT of columns or of an aggregate. Any other may be a function that does
+# anything, such as `set_config`.
+_HARMLESS = {
+    *("ALL", "AND", "ANY", "AS", "AVG", "BY", "CAST", "COALESCE", "COUNT", "DISTINCT", "EXISTS", "FROM", "IN", "JOIN"),
+    *("LIKE", "LOWER", "MAX", "MIN", "NOT", "ON", "OR", "OVER", "SELECT", "SUM", "THEN", "UNION", "UPPER", "USING"),
+    *("VALUES", "WHEN", "WHERE"),
+}
+_MAX_HEARD = 64  # statements of one batch
 
 
 class Lookups:
-    """What was loaded for one batch. An execute wrapper, which hears of every statement that may change it."""
+    """The rows that were looked up for one batch. `tables` are those of sessions, users and tokens, in lower case."""
 
-    def __init__(self) -> None:
+    def __init__(self, tables: Callable[[], frozenset[str]]) -> None:
+        self._tables = tables
         self._kept: dict[Hashable, Callable[[], Any]] = {}  # what makes copies
         self._heard: dict[str, bool] = {}  # statement -> whether it may change what is kept
         self._in_progress: set[int] = set()  # positions of steps
         self._changing = False  # a step in progress may have changed something
         self._lock = Lock()  # steps may be done on several threads
 
-    def __call__(
-        self, execute: Callable[..., object], sql: Any, params: object, many: bool, context: dict[str, Any]
-    ) -> object:
-        """Execute. What may be changed by it is dropped before."""
-        text = str(sql)
-        changes = self._heard.get(text)  # most are heard more than once: two fifths of a percent of a create
-        if changes is None:
-            changes = self._hear(text)
-        if changes:
-            with self._lock:
-                self._kept = {}
-                self._changing = True
-        return execute(sql, params, many, context)
+    def __enter__(self) -> Lookups:
+        _active.add(self)
+        return self
 
-    def _hear(self, sql: str) -> bool:
-        if len(self._heard) >= _MAX_HEARD:
-            self._heard.clear()
-        self._heard[sql] = changes = self._may_change(sql)
-        return changes
+    def __exit__(self, *exc_info: object) -> None:
+        _active.discard(self)
 
-    def _may_change(self, sql: str) -> bool:
-        found = _WORD.match(sql)
-        word = found[1].upper() if found else ""
-        if ";" in sql:  # it may be several statements
-            return True
-        if word in _CHANGE_WHAT_THEY_NAME:
-            lowered = sql.lower()
-            return any(table in lowered for table in self._tables)
-        return word not in _CHANGE_NOTHING
-
-    @cached_property
-    def _tables(self) -> frozenset[str]:
-        return frozenset(_tables())
+    def listen(self) -> None:
+        """Hear what is said from now on to the connections of this thread, if the site looks up anything once."""
+        if _asked_for:
+            for connection in connections.all(initialized_only=True):
+                _listen_to(connection)
 
     def begin_step(self, position: int) -> None:
         """The step at `position` is in progress from now on."""
         self._in_progress.add(position)
-
-    def begin_unheard_step(self, position: int) -> None:
-        """One is in progress whose statements are not heard here: until it has ended, nothing is shared."""
-        with self._lock:
-            self._in_progress.add(position)
-            self._kept = {}
-            self._changing = True
 
     def end_step(self, position: int) -> None:
         """It has ended, and so has every transaction in it."""
@@ -104,86 +82,78 @@ class Lookups:
         return kept and kept()
 
     def keep(self, key: Hashable, value: object) -> None:
-        """Keep a copy of `value`, which a step in progress has loaded, unless it may be changing."""
+        """Keep a copy of `value`, which a step in progress has looked up, unless it may be changing."""
         try:
             copies = copies_of(value)
-        except Exception:  # of a site's own type, which may raise anything
+        except Exception:  # a type of the site's own may raise anything when it is pickled
             return
         with self._lock:
             if not self._changing:
                 self._kept[key] = copies
 
-    def share_session(self, session: object) -> None:
-        """Let `session` look here before it is loaded."""
-        if type(session) is SessionStore:
-            overrule(session, "load", self._load_session)
-
-    def _load_session(self, session: SessionBase) -> dict[str, Any]:
-        key = session.session_key
-        data: dict[str, Any] | None = self.find(key)
-        if data is None:
-            data = type(session).load(session)
-            if session.session_key == key:  # else there was none of this key
-                self.keep(key, data)
-        return data
-
-    def user_of(self, session: SessionBase) -> Any:
-        """A user as `session` has one, or None if it is not known who that is."""
-        row = self.find(_user_key(session))
-        return row and row.active_user()
-
-    def keep_user(self, user: Any, session: SessionBase) -> None:
-        """Keep what `user` was made of, if they were loaded for `session`, and in Django's way."""
-        if is_plain(user) and _is_user_of(session, user) and (row := Row.of(user)):
-            self.keep(_user_key(session), row)
+    def hear(self, sql: str) -> None:
+        """Drop what is kept if `sql`, which is about to be executed, may change it."""
+        changes = self._heard.get(sql)
+        if changes is None:
+            if len(self._heard) >= _MAX_HEARD:
+                self._heard.clear()
+            changes = self._heard[sql] = may_change(sql, self._tables())
+        if changes:
+            with self._lock:
+                self._kept = {}
+                self._changing = True
 
 
-def _tables() -> Iterator[str]:
-    """The tables of sessions, users and tokens, in lower case."""
-    for name in ("sessions.Session", settings.AUTH_USER_MODEL, "authtoken.Token"):
-        with suppress(LookupError):  # of an app that is not installed
-            model = apps.get_model(name)
-            for each in (model, *model._meta.get_parent_list()):
-                yield each._meta.db_table.lower()
+_active: set[Lookups] = set()  # of the batches that this process is answering
+_asked_for: list[bool] = []  # empty as long as the site has named nothing that looks up once
 
 
-def _user_key(session: SessionBase) -> Hashable:
-    """All that the user of `session` depends on, beside their row. Reading it is what loading them begins with."""
-    user = session.get(SESSION_KEY), session.get(BACKEND_SESSION_KEY), session.get(HASH_SESSION_KEY)
-    return session.session_key, *user
+def may_change(sql: str, tables: frozenset[str]) -> bool:
+    """Whether `sql` may change a row of `tables`, or which rows the database shows."""
+    found = _FIRST_WORD.match(sql)
+    word = found[1].upper() if found else ""
+    if ";" in sql:  # it may be several statements
+        return True
+    if word == "SELECT":
+        return not _HARMLESS.issuperset(each.upper() for each in _CALLED.findall(sql)) or " INTO " in sql.upper()
+    lowered = sql.lower()
+    if word == "PRAGMA":  # Django checks constraints with one
+        return "foreign_key" not in lowered
+    if word in _CHANGE_WHAT_THEY_NAME:
+        return any(table in lowered for table in tables)
+    return word not in _CHANGE_NOTHING
 
 
-def _is_user_of(session: SessionBase, user: AbstractBaseUser) -> bool:
-    """Whether Django would load `user` for `session` too, and not a site of its own accord another."""
-    path: Any = session.get(BACKEND_SESSION_KEY)
-    if session.get(SESSION_KEY) != user._meta.pk.value_to_string(user) or path not in settings.AUTHENTICATION_BACKENDS:
-        return False
-    plain = import_string("django.contrib.auth.backends.ModelBackend")  # needs the app of users
-    return inherits(import_string(path), plain, "get_user", "user_can_authenticate") and constant_time_compare(
-        session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()
-    )
+def connection_key(alias: str) -> Hashable | None:
+    """A key for the connection to `alias` on this thread, or None for a connection on which nothing is shared.
 
-
-def is_plain(user: object) -> bool:
-    """Whether nothing but a row makes `user` who they are: no manager that chooses, and no method of their own."""
-    model = type(user)
-    if not issubclass(model, AbstractBaseUser) or model is not apps.get_model(settings.AUTH_USER_MODEL):
-        return False
-    manager = model._default_manager
-    return inherits(
-        model, AbstractBaseUser, "get_session_auth_hash", "_get_session_auth_hash", "check_password"
-    ) and inherits(type(manager), BaseUserManager, "get_queryset", "get", "get_by_natural_key", "_queryset_class")
-
-
-def inherits(cls: type, base: type, *names: str) -> bool:
-    """Whether `cls` has under each of `names` what `base` has."""
-    return all(getattr(cls, name, None) is getattr(base, name) for name in names)
-
-
-def overrule(instance: object, name: str, function: Callable[..., object]) -> None:
-    """Let `instance.name(...)` be `function(instance, ...)`, for this one instance of its class.
-
-    It holds itself weakly: in a circle, each sub-request would wait for the garbage collector.
+    A backend that is not Django's own may choose a schema by itself, of which no statement tells.
     """
-    itself = ref(instance)
-    setattr(instance, name, lambda *args, **kwargs: function(itself(), *args, **kwargs))
+    connection = connections[alias]
+    is_plain = type(connection).__module__.startswith("django.db.backends.")
+    return (alias, connection) if is_plain else None
+
+
+def _hear(execute: Callable[..., object], sql: Any, params: object, many: bool, context: dict[str, Any]) -> object:
+    for lookups in [*_active]:
+        lookups.hear(str(sql))
+    return execute(sql, params, many, context)
+
+
+def _listen_to(connection: BaseDatabaseWrapper) -> None:
+    if _hear not in connection.execute_wrappers:
+        # In front, where it surrounds all others: those are taken off from behind.
+        connection.execute_wrappers.insert(0, _hear)
+
+
+def listen_to_all() -> None:
+    """Hear what is said to every connection that this process makes from now on, on whatever thread.
+
+    The modules call it that hold what a site names in its settings. Without them nothing is heard, and nothing kept.
+    """
+    _asked_for.append(True)
+    connection_created.connect(_on_connection_created, dispatch_uid="django_batch")
+
+
+def _on_connection_created(*, connection: BaseDatabaseWrapper, **kwargs: object) -> None:
+    _listen_to(connection)

@@ -9,18 +9,16 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.db import connection
-from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
-from django.views import View
 from django.views.decorators.vary import vary_on_cookie
-from rest_framework.authentication import BasicAuthentication, TokenAuthentication
+from rest_framework.authentication import TokenAuthentication
 from rest_framework.decorators import api_view, authentication_classes
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
-from django_batch.sharing.authentication import share_authenticators
+from django_batch.authentication import SharedBasicAuthentication, SharedTokenAuthentication, SharedTokenMixin
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView
 from example_project.bookshop.hashers import DemoPasswordHasher
@@ -33,24 +31,24 @@ PASSWORD = {"HTTP_AUTHORIZATION": "Basic " + b64encode(b"ada:ada-secret").decode
 COUNT = 10  # sub-requests
 
 
-class Bearer(TokenAuthentication):
-    """As REST framework's own documentation has it."""
+class Bearer(SharedTokenMixin, TokenAuthentication):
+    """An authenticator of the site's own, with the mixin in front."""
 
     keyword = "Bearer"
 
 
-class Careful(TokenAuthentication):
-    """Looks twice."""
+class ByKeyword(SharedTokenAuthentication):
+    """One class, an object for each view."""
 
-    def authenticate_credentials(self, key):
-        return super().authenticate_credentials(key)
+    def __init__(self, keyword="Token"):
+        self.keyword = keyword
 
 
-class CarefulBasic(BasicAuthentication):
-    """Likewise."""
+class Unhashable(SharedTokenAuthentication):
+    """It has an option that cannot be part of a key."""
 
-    def authenticate_credentials(self, userid, password, request=None):
-        return super().authenticate_credentials(userid, password, request)
+    def __init__(self):
+        self.scopes = ["read"]
 
 
 def told(request):
@@ -66,28 +64,30 @@ def told(request):
 
 
 class Who(APIView):
-    authentication_classes = [TokenAuthentication, BasicAuthentication]
+    authentication_classes = [SharedTokenAuthentication, SharedBasicAuthentication]
 
     def get(self, request):
         return told(request)
 
 
 class WhoSet(ViewSet):
-    authentication_classes = [TokenAuthentication, BasicAuthentication]
+    authentication_classes = [SharedTokenAuthentication, SharedBasicAuthentication]
 
     def list(self, request):
         return told(request)
 
 
 @api_view(["GET"])
-@authentication_classes([TokenAuthentication, BasicAuthentication])
+@authentication_classes([SharedTokenAuthentication, SharedBasicAuthentication])
 def who(request):
     return told(request)
 
 
-class Plain(View):
-    def get(self, request):
-        return HttpResponse()
+class WhoByKeyword(Who):
+    keyword = "Token"
+
+    def get_authenticators(self):
+        return [ByKeyword(self.keyword)]
 
 
 urlpatterns = [
@@ -96,7 +96,10 @@ urlpatterns = [
     path("function/", who),
     path("decorated/", vary_on_cookie(Who.as_view())),
     path("bearer/", Who.as_view(authentication_classes=[Bearer])),
-    path("careful/", Who.as_view(authentication_classes=[Careful, CarefulBasic])),
+    path("unhashable/", Who.as_view(authentication_classes=[Unhashable])),
+    path("alone/", Who.as_view(authentication_classes=[TokenAuthentication])),
+    path("keyword/", WhoByKeyword.as_view()),
+    path("other-keyword/", WhoByKeyword.as_view(keyword="Bearer")),
     path("batch/", BatchView.as_view(authentication_classes=[])),
     path("", include("example_project.urls")),
 ]
@@ -112,14 +115,14 @@ def send(place, **headers):
     return answers[0]["body"], sum("SELECT" in query["sql"] for query in captured)
 
 
-SHARED = ["view", "set", "function"]
+SHARED = ["view", "set", "function", "decorated"]
 
 
 @pytest.mark.parametrize("place", SHARED)
 def test_token_is_looked_up_once_for_a_batch(place, bookshop):
     body, statements = send(place, **ADA)
     assert statements == 1
-    assert body == {"user": "ada", "authenticator": "TokenAuthentication", "same": True, "backend": None}
+    assert body == {"user": "ada", "authenticator": "SharedTokenAuthentication", "same": True, "backend": None}
 
 
 @pytest.mark.parametrize("place", SHARED)
@@ -129,7 +132,7 @@ def test_password_is_hashed_once_for_a_batch(place, bookshop):
     assert (verify.call_count, statements) == (1, 1)
     assert body == {
         "user": "ada",
-        "authenticator": "BasicAuthentication",
+        "authenticator": "SharedBasicAuthentication",
         "same": True,
         "backend": "django.contrib.auth.backends.ModelBackend",
     }
@@ -140,10 +143,27 @@ def test_authenticator_with_a_word_of_its_own_is_shared(bookshop):
     assert (body["authenticator"], statements) == ("Bearer", 1)
 
 
-@pytest.mark.parametrize("headers", [ADA, PASSWORD])
-@pytest.mark.parametrize("place", ["careful", "decorated"])
-def test_what_is_not_rest_frameworks_own_is_asked_each_time(place, headers, bookshop):
-    assert send(place, **headers)[1] == COUNT
+@pytest.mark.parametrize("place", ["alone", "unhashable"])
+def test_authenticator_that_is_not_asked_to_share_looks_up_each_time(place, bookshop):
+    assert send(place, **ADA)[1] == COUNT
+
+
+def test_nothing_is_shared_where_the_site_turns_it_off(bookshop, settings):
+    settings.BATCH = {"SHARE": False}
+    assert send("view", **ADA)[1] == COUNT
+
+
+def test_authenticator_with_another_keyword_refuses_what_the_first_let_in(bookshop):
+    answers = BatchClient(**ADA).batch([{"path": "/keyword/"}, {"path": "/other-keyword/"}], path="/batch/")
+    assert [answer["body"]["user"] for answer in answers] == ["ada", ""]
+
+
+def test_outside_of_a_batch_each_looks_up(bookshop):
+    client = BatchClient(**ADA)
+    with CaptureQueriesContext(connection) as captured:
+        for _ in range(2):
+            client.get("/view/")
+    assert sum("authtoken_token" in query["sql"] for query in captured) == 2
 
 
 class Counting(ModelBackend):
@@ -180,33 +200,3 @@ def test_credentials_that_are_none_are_refused_as_alone(authorization, bookshop)
     alone = client.get("/view/")
     for answer in client.batch([{"path": "/view/"}] * 2, path="/batch/"):
         assert (answer["status"], answer["body"]) == (alone.status_code, alone.json())
-
-
-@pytest.mark.parametrize(("headers", "times"), [(ADA, 2), (PASSWORD, 3)])
-def test_user_whom_a_property_keeps_out_at_last_is_kept_out(headers, times, bookshop, monkeypatch):
-    asked = []
-
-    def is_active(user):
-        asked.append(user)
-        return len(asked) <= times
-
-    def set_active(user, value):
-        vars(user)["is_active"] = value
-
-    monkeypatch.setattr(get_user_model(), "is_active", property(is_active, set_active))
-    answers = BatchClient(**headers).batch([{"path": "/view/"}] * 3, path="/batch/")
-    assert [answer["status"] for answer in answers] == [200, 200, 401]
-
-
-@pytest.mark.parametrize("view", [Plain.as_view(), Plain(), vary_on_cookie(Who.as_view()), send])
-def test_view_that_rest_framework_has_not_made_is_called_as_it_is(view):
-    assert share_authenticators(view) is view
-
-
-def test_view_is_made_once_more_with_all_its_marks():
-    view = Who.as_view()
-    view._non_atomic_requests = {"default"}
-    made = share_authenticators(view)
-    assert made is not view
-    assert share_authenticators(view) is made
-    assert vars(made) == {**vars(view), "__wrapped__": view}

@@ -1,19 +1,24 @@
-"""What is kept of sessions and users, when it is dropped, and what is never kept."""
+"""What is kept of sessions, users and tokens, when it is dropped, and what is never kept."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
-from django.contrib.auth.backends import ModelBackend, RemoteUserBackend
-from django.contrib.auth.models import AnonymousUser, User, UserManager
-from django.contrib.sessions.backends import db
+from asgiref.sync import async_to_sync
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User, UserManager
 from django.db import connection, connections
 from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 
+from django_batch.backends import ModelBackend
+from django_batch.sessions.db import SessionStore
+from django_batch.sharing import lookups as lookups_module
 from django_batch.sharing.copies import Row
-from django_batch.sharing.lookups import Lookups, is_plain
+from django_batch.sharing.lookups import Lookups, connection_key, may_change
+from django_batch.sharing.rows import has_plain_manager, shared_tables, user_row
 from django_batch.signals import subrequest_finished
 from django_batch.testing import BatchClient
 from tests.equivalence import rights
@@ -27,12 +32,13 @@ urlpatterns = [
     path("", include("example_project.urls")),
 ]
 WHO = {"path": "/who/"}
-MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
+BACKEND = "django_batch.backends.ModelBackend"
 
 
 @pytest.fixture
-def credentials() -> Lookups:
-    return Lookups()
+def lookups():
+    with Lookups(shared_tables) as made:
+        yield made
 
 
 @pytest.fixture
@@ -40,14 +46,14 @@ def ada(bookshop) -> User:
     return get_user_model().objects.get(username="ada")
 
 
-def execute(credentials, sql):
-    """Let `credentials` hear `sql`. Gives what was kept while it was executed."""
-    found = []
-    credentials(lambda *args: found.append(credentials.find("key")), sql, None, False, {})
-    return found[0]
+@pytest.fixture
+def shared(settings):
+    """A site that looks up sessions and users once."""
+    settings.SESSION_ENGINE = "django_batch.sessions.db"
+    settings.AUTHENTICATION_BACKENDS = [BACKEND, "django.contrib.auth.backends.ModelBackend"]
 
 
-def logged_in(user, backend=MODEL_BACKEND):
+def logged_in(user, backend=BACKEND):
     client = BatchClient()
     client.force_login(user, backend=backend)
     return client
@@ -62,8 +68,16 @@ def queries(client, table, item=WHO, **members):
 
 STATEMENTS = [
     # a statement, and whether it may change what is kept
-    ("SELECT * FROM auth_user", False),
-    ("select 1", False),
+    ('SELECT "auth_user"."id" FROM "auth_user" WHERE "auth_user"."id" = %s LIMIT 21', False),
+    ('SELECT COUNT(*) AS "__count" FROM "auth_user" WHERE "id" IN (%s, %s)', False),
+    ('SELECT 1 AS "a" FROM "auth_user" WHERE EXISTS(SELECT 1 AS "a" FROM "x") LIMIT 1', False),
+    ("SELECT set_config('app.tenant', %s, false)", True),
+    ("select pg_catalog.set_config ('a', 'b', true)", True),
+    ("SELECT deactivate(1)", True),
+    ("SELECT * INTO copy FROM auth_user", True),
+    ("SET ROLE reporting", True),
+    ("SET search_path TO other", True),
+    ("RESET ROLE", True),
     ("BEGIN", False),
     ("BEGIN IMMEDIATE", False),
     ('SAVEPOINT "s1"', False),
@@ -85,39 +99,98 @@ STATEMENTS = [
     ("SELECT 1; UPDATE auth_user SET is_active = 0", True),
     ("TRUNCATE auth_user", True),
     ("CALL deactivate(1)", True),
+    ("PRAGMA user_version", True),
     ("", True),
 ]
 
 
-@pytest.mark.parametrize(("sql", "may_change"), STATEMENTS)
-def test_statement_that_may_change_what_is_kept_drops_it_before(credentials, sql, may_change):
-    credentials.keep("key", "value")
-    assert execute(credentials, sql) == (None if may_change else "value")
+@pytest.mark.parametrize(("sql", "changes"), STATEMENTS)
+def test_statement_that_may_change_what_is_kept_drops_it(lookups, sql, changes):
+    assert may_change(sql, shared_tables()) is changes
+    lookups.keep("key", "value")
+    lookups.hear(sql)
+    assert lookups.find("key") == (None if changes else "value")
 
 
-def test_what_is_loaded_beside_a_change_is_kept_when_every_step_has_ended(credentials):
-    credentials.begin_step(0)
-    credentials.begin_step(1)
-    execute(credentials, "ROLLBACK")
+def test_statements_of_any_number_are_judged(lookups):
+    for number in range(200):
+        lookups.hear(f"SELECT {number}")
+    lookups.keep("key", "value")
+    lookups.hear("SELECT f()")
+    assert lookups.find("key") is None
+
+
+def test_value_that_is_looked_up_beside_a_change_is_kept_when_every_step_has_ended(lookups):
+    lookups.begin_step(0)
+    lookups.begin_step(1)
+    lookups.hear("ROLLBACK")
     for position in (0, 1):
-        credentials.keep("key", "value")
-        assert credentials.find("key") is None
-        credentials.end_step(position)
-    credentials.keep("key", "value")
-    assert credentials.find("key") == "value"
+        lookups.keep("key", "value")
+        assert lookups.find("key") is None
+        lookups.end_step(position)
+    lookups.keep("key", "value")
+    assert lookups.find("key") == "value"
 
 
-def test_what_cannot_be_copied_is_not_kept(credentials):
-    credentials.keep("key", lambda: None)
-    assert credentials.find("key") is None
+def test_value_that_cannot_be_copied_is_not_kept(lookups):
+    lookups.keep("key", lambda: None)
+    assert lookups.find("key") is None
 
 
-def test_what_is_kept_is_found_as_a_copy(credentials):
+def test_kept_value_is_found_as_a_copy(lookups):
     value = [1]
-    credentials.keep("key", value)
+    lookups.keep("key", value)
     value.append(2)
-    credentials.find("key").append(3)
-    assert credentials.find("key") == [1]
+    lookups.find("key").append(3)
+    assert lookups.find("key") == [1]
+
+
+def test_statement_on_a_thread_of_a_view_is_heard(lookups, tmp_path, settings):
+    def execute():
+        with connections["default"].cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.execute("ROLLBACK" if connection.vendor == "postgresql" else "PRAGMA user_version")
+        connections.close_all()
+
+    lookups.keep("key", "value")
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(execute).result()
+    assert lookups.find("key") is None
+
+
+def test_batch_that_has_ended_hears_nothing_more():
+    with Lookups(shared_tables) as lookups:
+        lookups.keep("key", "value")
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA user_version")
+    assert lookups.find("key") == "value"
+
+
+def test_site_that_asks_for_nothing_is_not_listened_to(monkeypatch, lookups):
+    monkeypatch.setattr(lookups_module, "_asked_for", [])
+    monkeypatch.setattr(connections["default"], "execute_wrappers", [])
+    lookups.listen()
+    assert connection.execute_wrappers == []
+
+
+def test_wrapper_surrounds_those_of_the_site(monkeypatch, lookups):
+    def of_the_site(execute, *args):
+        return execute(*args)
+
+    monkeypatch.setattr(connections["default"], "execute_wrappers", [of_the_site])
+    lookups.listen()
+    lookups.listen()
+    assert connection.execute_wrappers == [lookups_module._hear, of_the_site]
+
+
+class OfASite(type(connections["default"])):
+    """A backend that could choose a schema by itself."""
+
+
+def test_nothing_is_shared_on_a_backend_of_the_sites_own(monkeypatch):
+    assert connection_key("default") == ("default", connections["default"])
+    monkeypatch.setattr(connections["default"], "__class__", OfASite)
+    assert connection_key("default") is None
 
 
 def test_row_of_an_instance_makes_another(ada):
@@ -145,130 +218,53 @@ class ChoosingManager(UserManager):
         return super().get_queryset().filter(is_staff=False)
 
 
-def _named(self):
-    return "made in another way"
-
-
-@pytest.mark.parametrize("method", ["get_session_auth_hash", "_get_session_auth_hash", "check_password"])
-def test_user_with_a_method_of_their_own_is_not_plain(ada, method, monkeypatch):
-    assert is_plain(ada)
-    monkeypatch.setattr(User, method, _named)
-    assert not is_plain(ada)
-
-
 @pytest.mark.parametrize("manager", [ChoosingManager(), UserManager.from_queryset(Chosen)()])
-def test_user_whose_manager_chooses_is_not_plain(ada, manager, monkeypatch):
+def test_user_whose_manager_chooses_is_not_shared(ada, manager, monkeypatch):
+    assert has_plain_manager(User)
     monkeypatch.setitem(vars(User._meta), "default_manager", manager)
-    assert not is_plain(ada)
+    assert not has_plain_manager(User)
+    assert user_row(ada) is None
 
 
-def test_nobody_is_not_plain():
-    assert not is_plain(AnonymousUser())
-    assert not is_plain(None)
+def test_object_that_is_no_user_is_not_shared(ada):
+    assert user_row(ada) is not None
+    assert user_row(None) is None
+    assert user_row("ada") is None
 
 
-@pytest.mark.parametrize(("engine", "sessions"), [("db", 2), ("cache", 0), ("signed_cookies", 0)])
-def test_session_and_user_are_loaded_once_for_a_batch(engine, sessions, ada, settings):
-    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+def test_session_and_user_are_looked_up_by_each_unless_the_site_asks(ada):
+    client = logged_in(ada, "django.contrib.auth.backends.ModelBackend")
+    assert queries(client, "django_session") == 11
+    assert queries(client, "auth_user") == 11
+
+
+def test_session_and_user_are_looked_up_once_where_the_site_asks(ada, shared):
     client = logged_in(ada)
-    assert queries(client, "django_session") == sessions
+    assert queries(client, "django_session") == 2
     assert queries(client, "auth_user") == 2
+
+
+def test_session_and_user_are_looked_up_by_each_where_share_is_off(ada, shared, settings):
+    settings.BATCH = {"SHARE": False}
+    client = logged_in(ada)
+    assert queries(client, "django_session") == 11
+    assert queries(client, "auth_user") == 11
 
 
 @pytest.mark.parametrize("atomic", [False, True])
-def test_writes_to_other_tables_change_nothing_in_that(bookshop, atomic):
+def test_writes_to_other_tables_change_nothing_in_that(bookshop, shared, atomic):
     client = logged_in(get_user_model().objects.get(username="staff"))
     author = {"method": "POST", "path": "/api/authors/", "body": {"name": "Ursula"}}
-    assert queries(client, "django_session", author, atomic=atomic) == 2
     assert queries(client, "auth_user", author, atomic=atomic) == 2
 
 
-class OtherStore(db.SessionStore):
-    """A site's own."""
-
-
-SessionStore = OtherStore  # where `SESSION_ENGINE` looks
-
-
-def test_session_of_a_sites_own_class_is_loaded_by_each(ada, settings):
-    settings.SESSION_ENGINE = __name__
+def test_session_that_is_not_there_is_not_kept(ada, shared):
     client = logged_in(ada)
-    assert queries(client, "django_session") == 11
-    assert queries(client, "auth_user") == 2
+    client.cookies["sessionid"] = "x" * 32
+    assert {answer["body"]["user"] for answer in client.batch([WHO] * 3)} == {""}
 
 
-class OtherBackend(ModelBackend):
-    """Lets nobody in but those it knows."""
-
-    def get_user(self, user_id):
-        return super().get_user(user_id)
-
-
-class OtherRemoteUserBackend(RemoteUserBackend):
-    """Loads users as Django does."""
-
-
-@pytest.mark.parametrize(("backend", "loaded"), [(OtherBackend, 11), (OtherRemoteUserBackend, 2)])
-def test_user_of_a_backend_is_shared_if_it_loads_them_as_django_does(backend, loaded, ada, settings):
-    path = f"{__name__}.{backend.__name__}"
-    settings.AUTHENTICATION_BACKENDS = [path]
-    assert queries(logged_in(ada, backend=path), "auth_user") == loaded
-
-
-def session_of(user, **changes):
-    session = db.SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = MODEL_BACKEND
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.update(changes)
-    session.save()
-    return session
-
-
-def test_user_is_kept_for_their_session(ada, credentials):
-    session = session_of(ada)
-    assert credentials.user_of(session) is None
-    credentials.keep_user(ada, session)
-    found = credentials.user_of(session)
-    assert found == ada
-    assert found is not ada
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {SESSION_KEY: "2"},
-        {BACKEND_SESSION_KEY: "a.backend.of.old"},
-        {HASH_SESSION_KEY: "of an old password"},
-        {HASH_SESSION_KEY: ""},
-    ],
-)
-def test_user_is_not_kept_for_a_session_that_says_otherwise(ada, credentials, changes):
-    session = session_of(ada, **changes)
-    credentials.keep_user(ada, session)
-    assert credentials.user_of(session) is None
-
-
-def test_user_who_is_not_active_is_not_found(ada, credentials):
-    session = session_of(ada)
-    ada.is_active = False
-    credentials.keep_user(ada, session)
-    assert credentials.user_of(session) is None
-
-
-def test_session_that_is_not_there_is_not_kept(ada, credentials):
-    session = session_of(ada)
-    key = session.session_key
-    session.delete()
-    for _ in range(2):
-        again = db.SessionStore(key)
-        credentials.share_session(again)
-        assert again.get("a") is None
-        assert again.session_key is None
-    assert credentials.find(key) is None
-
-
-def test_receiver_that_changes_a_user_between_two_sub_requests_is_heard(ada):
+def test_receiver_that_changes_a_user_between_two_sub_requests_is_heard(ada, shared):
     def deactivate(**kwargs):
         get_user_model().objects.update(is_active=False)
 
@@ -280,8 +276,21 @@ def test_receiver_that_changes_a_user_between_two_sub_requests_is_heard(ada):
     assert names == ["ada", "", ""]
 
 
-def test_connections_are_left_as_they_were(ada):
-    before = [list(each.execute_wrappers) for each in connections.all()]
-    for options in ({}, {"dry_run": True}, {"atomic": True}):
-        logged_in(ada).batch([WHO] * 3, **options)
-    assert [list(each.execute_wrappers) for each in connections.all()] == before
+def test_async_twins_look_up_as_the_others(ada):
+    user = async_to_sync(ModelBackend().aget_user)(ada.pk)
+    assert user == ada
+    assert async_to_sync(SessionStore("x" * 32).aload)() == {}
+
+
+class Careful(ModelBackend):
+    """Lets in only those that it knows."""
+
+    def user_can_authenticate(self, user):
+        return user.username != "ada" and super().user_can_authenticate(user)
+
+
+def test_backend_of_a_site_keeps_out_as_alone(ada, shared, settings):
+    path = f"{__name__}.Careful"
+    settings.AUTHENTICATION_BACKENDS = [path]
+    client = logged_in(ada, backend=path)
+    assert {answer["body"]["user"] for answer in client.batch([WHO] * 3)} == {""}

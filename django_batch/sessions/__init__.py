@@ -1,0 +1,1 @@
+"""Session engines that look up the session of a batch once."""
