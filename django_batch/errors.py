@@ -1,8 +1,8 @@
 """Every refusal of a batch, of a sub-request, and of a group's commit.
 
-An error says what was found, where (a JSON Pointer into the batch) and what to do instead; `problem()` is how it
-travels (RFC 9457). Errors are raised where they are noticed and caught in two places: the view, which refuses the whole
-batch, and the flow, which answers one sub-request.
+An error says what was found, where (a JSON Pointer into the batch) and what to do instead. `problem()` gives the form
+in which it is sent (RFC 9457). Errors are raised where they are noticed and caught in two places: the view refuses the
+whole batch, and `answering` answers one sub-request. Wrong settings are not here: they are `ImproperlyConfigured`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from http.client import responses
 from typing import ClassVar
 
-_LONGEST = 5_000  # characters of a detail: what a sender wrote is quoted in it, and may be as long as the whole batch
+_LONGEST = 5_000  # characters of a detail. It quotes what a sender wrote, which may be as long as the whole batch.
 
 
 class BatchError(Exception):
-    """A refusal with a fixed `status` and `code`. `errors` tells each thing that is wrong; by default, this one."""
+    """A refusal with a fixed `status` and `code`. `errors` lists each thing that is wrong, by default only this one."""
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "malformed"
@@ -32,15 +32,21 @@ class BatchError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.pointer = pointer
-        self.errors = tuple(errors) or (self,)
         self.headers = dict(headers or {})
+        self._errors = tuple(errors)
+
+    @property
+    def errors(self) -> tuple[BatchError, ...]:
+        """Each thing that is wrong."""
+        # The default is not stored: an error that held itself would keep its traceback, and so the batch, in memory.
+        return self._errors or (self,)
 
     def problem(self, *, status: int | None = None) -> dict[str, object]:
         """The problem details object (RFC 9457 §3), with `code` and `errors` as its extensions."""
         status = status or self.status
         return {
             "type": "about:blank",
-            "title": responses.get(status, "Unknown Status Code"),  # as Django's: a view may have one of its own
+            "title": responses.get(status, "Unknown Status Code"),  # Django's phrase for a status that it does not know
             "status": status,
             "detail": self.detail,
             "code": self.code,
@@ -49,7 +55,7 @@ class BatchError(Exception):
 
 
 def refusal(faults: Sequence[BatchError]) -> BatchError:
-    """One error that tells of all `faults`, with the status and code of the first."""
+    """One error that reports all `faults`, with the status and code of the first."""
     first = faults[0]
     detail = first.detail if len(faults) == 1 else f"{len(faults)} errors, the first: {first.detail}"
     return type(first)(detail, pointer=first.pointer, errors=faults)
@@ -69,13 +75,13 @@ class DuplicateId(BatchError):
 
 
 class UnknownDependency(BatchError):
-    """A sub-request depends on what is no id or group of the batch."""
+    """A sub-request depends on a name that no sub-request or group of the batch has."""
 
     code = "unknown_dependency"
 
 
 class DependencyCycle(BatchError):
-    """Sub-requests wait for each other, so that none can be first."""
+    """Some sub-requests wait for each other, so none of them can start."""
 
     code = "dependency_cycle"
 
@@ -101,11 +107,25 @@ class UnsupportedMediaType(BatchError):
     code = "unsupported_media_type"
 
 
-# Refusals of one sub-request: the others go on.
+class DryRunNotAllowed(BatchError):
+    """The batch asks for a dry run, but the site does not allow dry runs (`DRY_RUN`)."""
+
+    status = 403
+    code = "dry_run_not_allowed"
+
+
+class ChainFailed(BatchError):
+    """A middleware of the site cannot be created a second time, so no sub-request can be answered."""
+
+    status = 500
+    code = "chain_failed"
+
+
+# Refusals of one sub-request: the others are still run.
 
 
 class HeaderNotAllowed(BatchError):
-    """A sub-request sets a header that it may not set, or not to this value."""
+    """A sub-request sets a header that it may not set, or gives it a value that it may not have."""
 
     code = "header_not_allowed"
 
@@ -124,6 +144,20 @@ class BatchExempt(BatchError):
     code = "batch_exempt"
 
 
+class GroupExempt(BatchError):
+    """A sub-request in a group or a dry run reached a view that checks credentials or may not be undone."""
+
+    status = 403
+    code = "group_exempt"
+
+
+class SubrequestFailed(BatchError):
+    """A sub-request failed, and the site's own error page failed too."""
+
+    status = 500
+    code = "subrequest_failed"
+
+
 class OutsideScriptPrefix(BatchError):
     """The path of a sub-request is outside the script prefix, where this site answers nothing."""
 
@@ -139,45 +173,45 @@ class MethodNotAllowed(BatchError):
 
 
 class BodyTooLarge(BatchError):
-    """The body of a subresponse is past `MAX_RESPONSE_SIZE`. Its status and headers are kept."""
+    """The body of a subresponse is larger than `MAX_RESPONSE_SIZE` allows. Its status and headers are kept."""
 
     status = 413
     code = "body_too_large"
 
 
 class TimedOut(BatchError):
-    """A sub-request was cancelled, as the time of the batch was over."""
+    """A sub-request was cancelled because the time of the batch was over."""
 
     status = 504
     code = "timed_out"
 
 
-# What was not done, or was undone (424: RFC 4918 §11.4), and why.
+# The answers of sub-requests that were not run, or were undone (424: RFC 4918 §11.4).
 
 
 class FailedDependency(BatchError):
-    """A sub-request was not run, as one that it depends on failed."""
+    """A sub-request was not run because one that it depends on failed."""
 
     status = 424
     code = "failed_dependency"
 
 
 class UnresolvedReference(BatchError):
-    """A sub-request was not run, as a reference in it finds nothing, or nothing that can stand where it is."""
+    """A sub-request was not run because a reference in it finds nothing, or a value that cannot stand in its place."""
 
     status = 424
     code = "unresolved_reference"
 
 
 class NotRun(BatchError):
-    """A sub-request was not run, as the batch or its group had stopped before."""
+    """A sub-request was not run because the batch or its group had stopped before."""
 
     status = 424
     code = "not_run"
 
 
 class RolledBack(BatchError):
-    """A sub-request succeeded, and was rolled back with its group."""
+    """A sub-request succeeded, but was rolled back with its group."""
 
     status = 424
     code = "rolled_back"
@@ -197,6 +231,13 @@ class ConstraintViolated(BatchError):
     code = "constraint_violated"
 
 
+class OutcomeUnknown(BatchError):
+    """The connection was lost during the commit of a group, so nobody knows whether the group was committed."""
+
+    status = 500
+    code = "outcome_unknown"
+
+
 class CommitFailed(BatchError):
     """Every sub-request of a group succeeded, but the database refused the commit."""
 
@@ -205,7 +246,7 @@ class CommitFailed(BatchError):
 
 
 class OnCommitFailed(BatchError):
-    """A sub-request was committed, but an `on_commit` hook of it raised."""
+    """A sub-request was committed, but one of its `on_commit` hooks raised."""
 
     status = 500
     code = "on_commit_failed"

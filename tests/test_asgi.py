@@ -27,6 +27,8 @@ from django_batch import signals
 from django_batch.decorators import batch_exempt
 from django_batch.execution.executors.deadline import Deadline
 from django_batch.execution.executors.pool import pool
+from django_batch.sharing import lookups
+from django_batch.signals import subrequest_started
 from django_batch.testing import BatchClient
 from django_batch.views import AsyncBatchView
 from example_project.bookshop.models import Author, Order
@@ -371,14 +373,18 @@ def test_session_that_an_async_view_changes_is_seen_by_sync_ones_and_the_other_w
 
 @in_any_order
 def test_no_statement_is_listened_to_when_it_has_ended(bookshop, parallel):
-    heard: list[Any] = []
-    connection_created.connect(note := lambda connection, **kwargs: heard.append(connection))
+    heard = []
+
+    def note(**kwargs):
+        heard.append(len(lookups._active))
+
+    subrequest_started.connect(note)
     try:
         send(gets(*["/api/books/1/", "/count/"] * 3), parallel=parallel)
     finally:
-        connection_created.disconnect(note)
-    assert heard
-    assert [each.execute_wrappers for each in heard] == [[]] * len(heard)
+        subrequest_started.disconnect(note)
+    assert heard == [1] * 6
+    assert lookups._active == set()
 
 
 def test_atomic_batch_is_all_or_nothing(bookshop):

@@ -208,8 +208,17 @@ def test_cookie_that_a_view_writes_into_the_header_is_a_cookie(browser):
     assert browser.cookies["a"].OutputString() == "a=1; HttpOnly; Path=/"
 
 
+LOGIN = "example_project.bookshop.views.accounts.Login"
+
+
+@pytest.fixture
+def logins_in_groups(settings):
+    """A site that lets its login view into groups."""
+    settings.BATCH = {"DRY_RUN": True, "GROUP_ALLOWED": [LOGIN]}
+
+
 @pytest.mark.parametrize("members", [{"atomic": True}, {"dry_run": True}], ids=["atomic", "dry_run"])
-def test_login_that_is_rolled_back_leaves_nothing(browser, members):
+def test_login_that_is_rolled_back_leaves_nothing(browser, logins_in_groups, members):
     before = Session.objects.count()
     answers = browser.batch([login(), set_cookie("name=a&value=1&path=/"), BROKEN], **members)
     assert statuses(answers)[-1] == 500
@@ -218,7 +227,7 @@ def test_login_that_is_rolled_back_leaves_nothing(browser, members):
     assert browser.get("/api/me/").json()["username"] == ""
 
 
-def test_login_of_a_group_that_was_rolled_back_is_unknown_to_what_follows(browser):
+def test_login_of_a_group_that_was_rolled_back_is_unknown_to_what_follows(browser, logins_in_groups):
     group = [
         {**item, "atomicity_group": "group"} for item in (login("staff"), set_cookie("name=a&value=1&path=/"), BROKEN)
     ]
@@ -228,12 +237,18 @@ def test_login_of_a_group_that_was_rolled_back_is_unknown_to_what_follows(browse
     assert bodies(answers)[4] == {}
 
 
-def test_login_of_a_group_that_was_committed_is_known_to_what_follows(browser):
+def test_login_of_a_group_that_was_committed_is_known_to_what_follows(browser, logins_in_groups):
     answers = browser.batch(
         [{**login("staff"), "atomicity_group": "group"}, {**ME, "atomicity_group": "group"}, AUTHOR]
     )
     assert statuses(answers) == [200, 200, 201]
     assert bodies(answers)[1]["username"] == "staff"
+
+
+def test_group_with_a_login_is_not_begun(browser):
+    answers = browser.batch([ME, login("staff"), set_cookie("name=a&value=1&path=/")], atomic=True)
+    assert [answer["body"]["code"] for answer in answers] == ["not_run", "group_exempt", "not_run"]
+    assert "sessionid" not in browser.cookies
 
 
 def test_logout_that_is_rolled_back_has_not_happened(browser, settings):

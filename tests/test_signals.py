@@ -1,4 +1,4 @@
-"""What a site can hear of a batch: signals, and the log lines that are their receivers."""
+"""The signals of a batch, and the log lines that are written by their receivers."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from example_project.urls import urlpatterns
 from tests.markdown import ROOT
 
 NAMES = ["batch_started", "subrequest_finished", "group_retried", "batch_finished"]
+DOCUMENTED = ["batch_started", "subrequest_started", *NAMES[1:]]
 REFERENCE = (ROOT / "docs/reference/signals.md").read_text()
 ME, NOWHERE = {"path": "/api/me/"}, {"path": "/nowhere/"}
 
@@ -48,7 +49,7 @@ def heard() -> Iterator[Heard]:
 
 @pytest.fixture
 def crowded(settings) -> None:
-    """A view at `/crowded/` that finds another transaction in its way, the first time."""
+    """A view at `/crowded/` that meets a conflicting transaction the first time it is called."""
     attempts = iter([True])
 
     def crowd(execute: Any, *args: object) -> object:
@@ -66,7 +67,7 @@ def crowded(settings) -> None:
 
 
 def finished(heard: Heard) -> list[tuple[str, int]]:
-    """Of each `subrequest_finished` the id and the status."""
+    """The id and status of each `subrequest_finished` signal."""
     return [
         (arguments["subrequest"].id, arguments["subresponse"].status)
         for name, arguments in heard
@@ -97,8 +98,8 @@ def test_signal_has_the_arguments_of_its_entry(name, client, heard, crowded):
 
 
 def test_reference_tells_of_every_signal():
-    assert re.findall(r"^## `(\w+)`$", REFERENCE, re.MULTILINE) == NAMES
-    assert {name for name, value in vars(signals).items() if isinstance(value, signals.Signal)} == set(NAMES)
+    assert re.findall(r"^## `(\w+)`$", REFERENCE, re.MULTILINE) == DOCUMENTED
+    assert {name for name, value in vars(signals).items() if isinstance(value, signals.Signal)} == set(DOCUMENTED)
 
 
 def test_signals_carry_the_request_the_batch_and_the_answers(client, heard):
@@ -182,7 +183,7 @@ def test_batch_of_a_view_of_the_site_is_told_too(client, heard, settings):
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    """Level and text of what the package has logged, with the same time everywhere."""
+    """The level and text of each line that the package has logged, with durations replaced."""
     return [
         (record.levelname, re.sub(r"\d+\.\d{3} s", "0.005 s", record.getMessage()))
         for record in caplog.records

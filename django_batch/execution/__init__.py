@@ -1,1 +1,1 @@
-"""How a batch is done: the only place that builds requests, and that knows of transactions and threads."""
+"""Runs batches. Only this package builds requests, and knows transactions and threads."""

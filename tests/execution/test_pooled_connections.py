@@ -38,25 +38,25 @@ def query(step):
 def test_no_more_steps_are_done_at_once_than_there_are_connections(pool):
     log, barrier = Log(), Barrier(SIZE)
 
-    def perform(step):
+    def run(step):
         log.note("begin", step)
         barrier.wait(SECONDS)
         query(step)
         log.note("end", step)
         return answered(step)
 
-    execute(books(*map(subrequest, range(8))), perform, workers=4)
+    execute(books(*map(subrequest, range(8))), run, workers=4)
     assert log.peak() == SIZE
 
 
 def test_connections_are_given_back_before_the_batch_ends(pool):
-    def perform(step):
+    def run(step):
         barrier.wait(SECONDS)
         return query(step)
 
     for _ in range(50):
         barrier = Barrier(SIZE)
-        execute(books(*map(subrequest, range(SIZE))), perform)
+        execute(books(*map(subrequest, range(SIZE))), run)
         connections["pooled"].close()
         assert pool.get_stats()["pool_available"] == SIZE
 
@@ -65,7 +65,7 @@ def test_batch_that_waits_for_its_workers_keeps_no_connection_from_them(pool):
     """Two batches hold all connections, until each of them waits for a worker that needs one."""
     held = Barrier(2 * SIZE)
 
-    def perform(step):
+    def run(step):
         if current_thread().name.startswith("client"):
             query(step)
             held.wait(SECONDS)
@@ -75,7 +75,7 @@ def test_batch_that_waits_for_its_workers_keeps_no_connection_from_them(pool):
 
     def send(number):
         try:
-            return len(execute(books(subrequest(0), subrequest(1)), perform, workers=2))
+            return len(execute(books(subrequest(0), subrequest(1)), run, workers=2))
         finally:
             connections["pooled"].close()  # as at the end of a request
 
@@ -89,10 +89,10 @@ class Queries:
     def is_async(self, step):
         return step.position % 2 == 1
 
-    def perform(self, step):
+    def run(self, step):
         return query(step)
 
-    async def aperform(self, step):
+    async def arun(self, step):
         return await sync_to_async(query)(step)
 
 

@@ -5,10 +5,9 @@ Another chain is another instance of every middleware, with its own counters, li
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from threading import Lock
-from typing import Any
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.conf import settings
@@ -19,10 +18,16 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import ResolverMatch, resolve
 from django.utils.module_loading import import_string
+from msgspec.structs import replace
 
-from django_batch.decorators import refuse_exempt
+from django_batch.decorators import refusing
+from django_batch.errors import ChainFailed
+from django_batch.execution.chain.item import current_item
 from django_batch.execution.chain.resolving import resolve_once
-from django_batch.sharing.authentication import share_authenticators
+from django_batch.execution.internals import middleware_that_failed
+from django_batch.requests import batch_of
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 _lock = Lock()
 _handlers: dict[bool, SubrequestHandler] = {}  # the async one is under True
@@ -32,68 +37,77 @@ class SubrequestHandler(BaseHandler):
     """Answers sub-requests. It holds nothing of a request, so that one serves all threads."""
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
-        """The match for `request`, whose view is a refusal if it is `@batch_exempt`.
-
-        The resolved view is compared, never the path: `/v1/%62atch` reaches `/v1/batch`.
-        """
-        matches = request._batch_template.common.matches  # type: ignore[attr-defined]
-        match = resolve_once(request, matches, super().resolve_request)
-        if getattr(match.func, "batch_exempt", False):
-            match.func = refuse_exempt
+        """The match for `request`, whose view is a refusal if the view that it leads to is exempt."""
+        item = current_item.get()
+        if item is None:  # a middleware has left the context of the sub-request
+            raise RuntimeError("A middleware resolved a sub-request outside of the context that it was begun in.")
+        match = resolve_once(request, item.matches, super().resolve_request)
+        if error := item.access.refusal(match, request.path, can_roll_back=item.can_roll_back):
+            match.func = refusing(error)
+        elif item.can_roll_back and item.access.may_log_in(match):
+            item.may_log_in = True
+            if batch := batch_of(request):
+                vars(request)["batch"] = replace(batch, may_log_in=True)
         return match
 
-    def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
-        """What is called in place of `view`, once every middleware has seen it."""
-        atomic: Callable[..., Any] = BaseHandler.make_view_atomic(self, share_authenticators(view))
-        return atomic
+
+def load_chain(*, is_async: bool = False) -> SubrequestHandler:
+    """The chain of this process. Raises `ChainFailed` if a middleware cannot be made a second time."""
+    return _handlers.get(is_async) or _make_handler(is_async=is_async)
 
 
-def get_response(request: HttpRequest) -> HttpResponseBase:
-    """The answer of the whole chain to `request`. It sends neither `request_started` nor `request_finished`."""
-    return (_handlers.get(False) or _make_handler(is_async=False)).get_response(request)
+def chain_for(parent: HttpRequest) -> GetResponse:
+    """The chain as a function, for sub-requests on the thread of `parent`, which does what it does for a request alone.
 
-
-async def aget_response(request: HttpRequest) -> HttpResponseBase:
-    """As `get_response`, on the loop: what is sync in the chain is called on the thread of the request."""
-    response: HttpResponseBase = await (_handlers.get(True) or _make_handler(is_async=True)).get_response_async(request)
-    return response
-
-
-def answers_for(parent: HttpRequest) -> Callable[[HttpRequest], HttpResponseBase]:
-    """What answers the sub-requests of `parent` on its thread: `get_response`, if it does there what it does alone.
-
-    Django takes a remote user from another key of META in the one chain than in the other.
+    Under ASGI, Django takes a remote user from another key of META in its async chain than in the other.
     """
-    if isinstance(parent, ASGIRequest) and any(map(_knows_remote_users, settings.MIDDLEWARE)):
-        return async_to_sync(aget_response)
-    return get_response
+    if isinstance(parent, ASGIRequest) and remote_user_keys():
+        return async_to_sync(load_chain(is_async=True).get_response_async)
+    return load_chain().get_response
+
+
+def async_chain() -> Callable[[HttpRequest], Awaitable[HttpResponseBase]]:
+    """The chain on the loop: sync code in it is called on the thread of the request."""
+    return load_chain(is_async=True).get_response_async
+
+
+def remote_user_keys() -> frozenset[str]:
+    """The keys of META from which the site's middlewares take the name of a remote user."""
+    return frozenset(key for path in settings.MIDDLEWARE for key in _remote_user_keys(path))
 
 
 @lru_cache(maxsize=64)
-def _knows_remote_users(middleware: str) -> bool:
-    classes = getattr(import_string(middleware), "__mro__", ())
-    return any(each.__name__ == "RemoteUserMiddleware" for each in classes)  # whose module needs the app of users
+def _remote_user_keys(middleware: str) -> list[str]:
+    found = import_string(middleware)
+    # Django's class is not imported here, because its module needs the app of users.
+    named = any(each.__name__ == "RemoteUserMiddleware" for each in getattr(found, "__mro__", ()))
+    return [found.header] if named else []
 
 
-def is_async(path_info: str) -> bool:
+def leads_to_async_view(path_info: str) -> bool:
     """Whether the view at `path_info` is async. A middleware may yet choose another `urlconf`: both chains call any."""
-    return _is_async(path_info.encode("latin-1").decode(errors="replace") or "/", settings.ROOT_URLCONF)
+    match = match_of(path_info)
+    return match is not None and iscoroutinefunction(match.func)
 
 
-@lru_cache(maxsize=1024)
-def _is_async(path_info: str, urlconf: str) -> bool:
-    """Kept, as many items of a batch have the same path: a tenth of what a trivial view takes on this road."""
+def match_of(path_info: str) -> ResolverMatch | None:
+    """The match for `path_info`, as far as the path tells, or None."""
     try:
-        return iscoroutinefunction(resolve(path_info, urlconf).func)
-    except Exception:  # of a converter of the site's own: whatever it is, the chain answers it, here as alone
-        return False
+        return resolve(path_info.encode("latin-1").decode(errors="replace") or "/", settings.ROOT_URLCONF)
+    except Exception:  # a converter of the site's own may raise anything, which the chain answers, here as alone
+        return None
 
 
 def _make_handler(*, is_async: bool) -> SubrequestHandler:
     with _lock:
         if is_async not in _handlers:
             handler = SubrequestHandler()
-            handler.load_middleware(is_async)
+            try:
+                handler.load_middleware(is_async)
+            except Exception as error:
+                name = middleware_that_failed(error) or "A middleware"
+                detail = f"{name} cannot be made a second time, for the sub-requests of batches: {error!r}."
+                raise ChainFailed(detail) from error
             _handlers[is_async] = handler
         return _handlers[is_async]
 
@@ -102,4 +116,4 @@ def _make_handler(*, is_async: bool) -> SubrequestHandler:
 def _forget_handler(**kwargs: object) -> None:
     """A test has changed a setting, which a middleware may have read as it was made."""
     _handlers.clear()
-    _is_async.cache_clear()
+    _remote_user_keys.cache_clear()

@@ -1,138 +1,182 @@
-"""What the sub-requests of a batch share, as the requests of one client do: its cookies, and through them its session.
+"""The client that a batch stands for: it sends sub-requests one after another, and keeps cookies in between.
 
-A group talks in a branch of the conversation. If it is rolled back, all that was said in the branch is forgotten.
+A group is sent through a branch of the client. If the group is rolled back, the branch and all that it was told are
+forgotten. A site's code may raise anything anywhere, so whatever escapes from it becomes the answer to its own
+sub-request, and never the end of the batch.
 """
 
 from __future__ import annotations
 
-from asyncio import CancelledError, Task, current_task
-from collections.abc import Collection
-from contextvars import Context, ContextVar, copy_context
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from contextvars import Context
 from copy import copy
 from dataclasses import dataclass
 from http.cookies import Morsel
 from threading import RLock
 from time import perf_counter
-from typing import cast
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
-from django.contrib.sessions.backends.base import SessionBase
-from django.core.cache import caches
-from django.core.handlers.exception import response_for_exception
 from django.http import HttpRequest, HttpResponseBase
 from msgspec.structs import replace
 
-from django_batch.core.answering import Effect
 from django_batch.core.batch import Subrequest, Subresponse
 from django_batch.core.paths import local_path
-from django_batch.errors import BatchError, BodyTooLarge, Malformed
-from django_batch.execution.chain.handler import aget_response, answers_for, is_async
+from django_batch.errors import BatchError, BodyTooLarge, GroupExempt, Malformed
+from django_batch.execution.chain.access import Access
+from django_batch.execution.chain.handler import async_chain, chain_for, leads_to_async_view, match_of
+from django_batch.execution.chain.item import Item, current_item
+from django_batch.execution.chain.resolving import Matches
 from django_batch.execution.client.cookies import Cookies, cookies_of
 from django_batch.execution.client.csrf import CSRFToken, renew_secret, save_secret
-from django_batch.execution.client.responses import Headers, aread, body_of, close
+from django_batch.execution.client.failures import ends_the_server, response_to
+from django_batch.execution.client.responses import Bounds, Headers, aread, body_of, close, reason_of
 from django_batch.execution.client.sessions import forget_cached, renew_session, save_session
-from django_batch.execution.requests.factory import Pairs, SubrequestFactory, absolute_url
-from django_batch.sharing.lookups import Lookups
+from django_batch.execution.requests.context import Contexts
+from django_batch.signals import subrequest_started
+
+if TYPE_CHECKING:
+    from django_batch.execution.requests.factory import Pairs, SubrequestFactory
 
 _TOO_LARGE = "This body and those before it are past MAX_RESPONSE_SIZE. Send the request alone."
+_WITHHELD = "The view checks credentials, and the group could undo what counts the attempts. Send it outside of one."
 
-_caches: ContextVar[object] = ContextVar("caches", default=None)  # where those are that were made in this context
-
-
-def _make_caches() -> None:
-    """One that is first used in a copy of the context would be made anew in each. Once per context: 1 % of a view."""
-    if _caches.get() is not caches._connections:  # type: ignore[attr-defined]
-        caches.all()
-        _caches.set(caches._connections)  # type: ignore[attr-defined]
+Around = Callable[[HttpRequest], AbstractContextManager[Any]]
 
 
 @dataclass
 class _Room:
-    """How many bytes the bodies of one batch may still have, on all of its branches."""
+    """The bytes that the bodies of one batch may still have, on all of its branches."""
 
     left: int
 
 
 class Client:
-    """Sends the sub-requests of `parent`. `max_response_size` are the bytes of all their bodies together."""
+    """Sends the sub-requests that `factory` builds, between `begin` and `end`. `parent` is the request of the batch.
+
+    `around` are context managers that are entered around each sub-request, in its own context, before its first
+    middleware. `room` are the bytes that all bodies together may have.
+    """
 
     def __init__(
         self,
         parent: HttpRequest,
+        factory: SubrequestFactory,
         *,
-        allowed_headers: Collection[str],
-        methods: Collection[str],
-        max_response_size: int,
-        lenient: bool = False,
+        contexts: Contexts,
+        access: Access,
+        around: Sequence[Around],
+        bounds: Bounds,
+        url: Callable[[], str],
+        sender: object = None,
     ) -> None:
         self._parent = parent
-        self.credentials = Lookups()
-        self._factory = SubrequestFactory(
-            parent,
-            allowed_headers=allowed_headers,
-            methods=methods,
-            credentials=self.credentials,
-            lenient=lenient,
-        )
-        self._get_response = answers_for(parent)
+        self._factory = factory
+        self._contexts = contexts
+        self._access = access
+        self._around = around
+        self._bounds = bounds
+        self._url = url
+        self._sender = sender
+        self._can_roll_back = False
+        self._matches: Matches = {}
         self._headers = Headers()
         self._last_told: tuple[str, Pairs] = "", ()
-        self._cookies = Cookies(parent.META.get("HTTP_COOKIE", ""), lambda: absolute_url(parent))
+        self._cookies = Cookies(parent.META.get("HTTP_COOKIE", ""), url)
         self._csrf_token = CSRFToken(parent)
-        self._room = _Room(max_response_size)
+        self._room = _Room(bounds.size)
         self._size = 0  # bytes of the bodies so far
-        self._modified_sessions: list[SessionBase] = []
+        self._modified_sessions: list[Any] = []
         self._lock = RLock()  # sub-requests may be answered on several threads
-        _make_caches()
-        save_secret(parent, self._cookies)
-        save_session(parent, self._cookies)
 
-    def answer(self, subrequest: Subrequest, context: Context) -> Subresponse:
-        """The site's answer, made in `context`, a copy, so that no language or time zone stays behind.
+    def begin(self) -> None:
+        """Let the sub-requests see what the batch itself has changed. Raises `ChainFailed` for a site without one."""
+        self._get_response = chain_for(self._parent)
+        save_secret(self._parent, self._cookies)
+        save_session(self._parent, self._cookies)
 
-        Raises a `BatchError` if `subrequest` may not be sent.
+    def end(self) -> None:
+        """Hand the session in its present state back to the request that carries the batch."""
+        renew_session(self._parent, self._cookies)
+        renew_secret(self._parent, self._cookies)
+
+    def context(self) -> Context:
+        """A clean context to send one sub-request in."""
+        return self._contexts.new()
+
+    def send(self, subrequest: Subrequest) -> Subresponse:
+        """The site's answer. It is called in a clean context: `client.context().run(client.send, subrequest)`.
+
+        Raises a `BatchError` if `subrequest` may not be sent, or if its answer may not be told.
         """
-        return context.run(self._answer, subrequest)
-
-    async def aanswer(self, subrequest: Subrequest) -> Subresponse:
-        """As `answer`, through the async chain. The task that it is done in is to have a context of its own."""
         start = perf_counter()
-        request = self._request(subrequest)
+        request, item = self._request(subrequest)
+        if subrequest_started.receivers:
+            self._tell_start(subrequest)
         try:
-            response = await aget_response(request)
-        except CancelledError as error:
-            if cast("Task[object]", current_task()).cancelling():
+            if self._around:
+                with ExitStack() as stack:
+                    self._enter_around(stack, request)
+                    response = self._get_response(request)
+            else:
+                response = self._get_response(request)
+        except BaseException as error:
+            if ends_the_server(error):
                 raise
-            # by the view, of what it had begun itself: no handler looks for what is no Exception
-            response = await sync_to_async(response_for_exception)(request, error)  # type: ignore[arg-type]
-        if not response.streaming:
-            return self._take(request, response, start)
-        await aread(response, limit=self._room.left)
-        return await sync_to_async(self._take)(request, response, start)
+            response = response_to(error, request)
+        return self._taken(item, request, response, start)
+
+    async def asend(self, subrequest: Subrequest) -> Subresponse:
+        """`send` through the async chain, in a task that has a clean context."""
+        start = perf_counter()
+        request, item = self._request(subrequest)
+        if subrequest_started.receivers:
+            await sync_to_async(self._tell_start)(subrequest)
+        try:
+            with ExitStack() as stack:
+                self._enter_around(stack, request)
+                response = await async_chain()(request)
+                if response.streaming:
+                    await aread(response, self._bounds, limit=self._room.left)
+        except BatchError:
+            raise
+        except BaseException as error:
+            if ends_the_server(error, is_async=True):
+                raise
+            response = await sync_to_async(response_to)(error, request)
+        if response.streaming:  # what is left of it is sync
+            return await sync_to_async(self._taken)(item, request, response, start)
+        return self._taken(item, request, response, start)
 
     def is_async(self, subrequest: Subrequest) -> bool:
         """Whether the view of `subrequest` is async, as far as its path tells."""
-        try:
-            return is_async(self._factory.path_info(subrequest.path.partition("?")[0], subrequest.pointer))
-        except BatchError:
-            return False
+        path_info = self._path_info(subrequest)
+        return path_info is not None and leads_to_async_view(path_info)
 
-    def perform(self, effect: Effect) -> Subresponse:
-        """Answer a sub-request that is in no group, whose flow has no verdict."""
-        assert isinstance(effect, Subrequest)
-        return copy_context().run(self._answer, effect)
+    def group_objection(self, subrequest: Subrequest) -> GroupExempt | None:
+        """Why `subrequest` may not be in a group, as far as its path tells. The chain decides, once it is sent."""
+        path_info = self._path_info(subrequest)
+        match = None if path_info is None else match_of(path_info)
+        error = match and self._access.refusal(match, subrequest.path, can_roll_back=True)
+        return error if isinstance(error, GroupExempt) else None
 
     def branch(self) -> Client:
-        """A conversation that goes on from here, of which this one learns nothing until it is merged."""
+        """A client that goes on from here, of which this one learns nothing until it is merged.
+
+        What is sent through it may be rolled back.
+        """
         with self._lock:
             branch = copy(self)
+            branch._contexts = self._contexts.tentative()
+            branch._can_roll_back = True
             branch._cookies = self._cookies.copy()
             branch._size = 0
             branch._modified_sessions = []
             return branch
 
     def merge(self, branch: Client, subresponses: Collection[Subresponse]) -> None:
-        """Learn what was said in `branch`, which ended with `subresponses`."""
+        """Learn what `branch` was told, which ended with `subresponses`."""
         with self._lock:
             for subresponse in subresponses:
                 self._cookies.take(subresponse.cookies)
@@ -147,78 +191,89 @@ class Client:
         for session in self._modified_sessions:
             forget_cached(session)
 
-    def end(self) -> None:
-        """Hand the session, as it now is, back to the request that carries the batch."""
-        renew_session(self._parent, self._cookies)
-        renew_secret(self._parent, self._cookies)
+    def _tell_start(self, subrequest: Subrequest) -> None:
+        subrequest_started.send_robust(self._sender, request=self._parent, subrequest=subrequest)
 
-    def _answer(self, subrequest: Subrequest) -> Subresponse:
-        start = perf_counter()
-        request = self._request(subrequest)
-        try:
-            response = self._get_response(request)
-        except CancelledError as error:  # of an async view: no handler looks for what is no Exception
-            response = response_for_exception(request, error)  # type: ignore[arg-type]
-        return self._take(request, response, start)
+    def _enter_around(self, stack: ExitStack, request: HttpRequest) -> None:
+        for around in self._around:
+            stack.enter_context(around(request))
 
-    def _request(self, subrequest: Subrequest) -> HttpRequest:
-        """Django's request for `subrequest`, with the cookies of this moment."""
+    def _request(self, subrequest: Subrequest) -> tuple[HttpRequest, Item]:
+        """Django's request for `subrequest`, with the cookies of this moment, and what the chain has to know of it."""
         if subrequest.references:
             subrequest = self._with_checked_path(subrequest)
         cookie = self._cookies.sent if self._cookies.as_sent else self._cookie(subrequest.path)
-        return self._factory.build(subrequest, cookies=self._told(cookie) if cookie else ())
+        cookies = self._told(cookie) if cookie else ()
+        request = self._factory.build(subrequest, cookies=cookies, can_roll_back=self._can_roll_back)
+        item = Item(subrequest, self._access, self._matches, self._can_roll_back)
+        current_item.set(item)
+        return request, item
 
     def _cookie(self, path: str) -> str:
         with self._lock:
             return self._cookies.header(path)
 
     def _told(self, cookie: str) -> Pairs:
-        """What a Cookie header means for META. Kept, as it is mostly the same, and takes reading it: 4 % of a view."""
+        """The keys of META that a Cookie header stands for. The last is kept, because most items have the same."""
         last, told = self._last_told
         if last != cookie:
             told = (("HTTP_COOKIE", cookie), *self._csrf_token.header(cookie).items())
             self._last_told = cookie, told
         return told
 
-    def _take(self, request: HttpRequest, response: HttpResponseBase, start: float) -> Subresponse:
-        """What `response` says, read to its end. `start` is when `request` was begun."""
-        subrequest: Subrequest = request._batch_subrequest  # type: ignore[attr-defined]  # its references filled in
+    def _taken(self, item: Item, request: HttpRequest, response: HttpResponseBase, start: float) -> Subresponse:
+        """The answer that `response` is. If it cannot be read, Django's response to that error is the answer."""
         try:
-            body = body_of(request, response, self._room.left)
-        except Exception as exception:  # of a stream, which the handler has not seen
-            close(response)
-            response = response_for_exception(request, exception)
-            body = body_of(request, response, self._room.left)
+            return self._take(item, request, response, start)
+        except BatchError:
+            raise
+        except BaseException as error:
+            if ends_the_server(error):
+                raise
+            return self._take(item, request, response_to(error, request), start)
+
+    def _take(self, item: Item, request: HttpRequest, response: HttpResponseBase, start: float) -> Subresponse:
+        """The answer that `response` is, read to its end. `start` is the time when `request` was begun."""
+        subrequest = item.subrequest  # with its references filled in
+        try:
+            body = body_of(request, response, self._bounds, limit=self._room.left)
+            told, error = cookies_of(response, subrequest.path), None
+            headers, status = self._headers.of(response), int(response.status_code)
+            reason = reason_of(response)
         finally:
             close(response)
-        told, error = cookies_of(response, subrequest.path), None
-        body = self._learn(request.__dict__.get("session"), told, body)
+        if item.is_withheld(request):
+            raise GroupExempt(_WITHHELD, pointer=subrequest.pointer)
+        body = self._learn(vars(request).get("session"), told, body)
         if body is None:
             body, error = b"", BodyTooLarge(_TOO_LARGE)
+        duration = perf_counter() - start
         if refusal := getattr(response, "refusal", None):  # of a view that is in no batch, in the words of this one
-            return Subresponse(subrequest, refusal.status, refusal.headers, b"", told, refusal, perf_counter() - start)
-        headers = self._headers.of(response)
-        return Subresponse(subrequest, response.status_code, headers, body, told, error, perf_counter() - start)
+            return Subresponse(subrequest, refusal.status, refusal.headers, b"", told, refusal, duration)
+        return Subresponse(subrequest, status, headers, body, told, error, duration, reason)
+
+    def _path_info(self, subrequest: Subrequest) -> str | None:
+        try:
+            return self._factory.path_info(subrequest.path.partition("?")[0], subrequest.pointer)
+        except BatchError:
+            return None
 
     def _with_checked_path(self, subrequest: Subrequest) -> Subrequest:
         """`subrequest`, whose references were filled in with what has yet to be looked at."""
         try:
-            return replace(subrequest, path=local_path(subrequest.path, base=absolute_url(self._parent)))
+            return replace(subrequest, path=local_path(subrequest.path, base=self._url()))
         except Malformed as error:
             raise Malformed(error.detail, pointer=subrequest.pointer) from None
 
-    def _learn(self, session: SessionBase | None, cookies: Collection[Morsel[str]], body: bytes | None) -> bytes | None:
-        """`body`, if it still fits, now that others may have been read at the same time. None is one that did not."""
-        self._lock.acquire()  # a context would take a quarter of a percent of a plain view
-        try:
+    def _learn(self, session: Any, cookies: Collection[Morsel[str]], body: bytes | None) -> bytes | None:
+        """`body`, if it still fits, now that others may have been read at the same time; else None."""
+        with self._lock:
             if cookies:
                 self._cookies.take(cookies)
-            if session is not None and session.modified:
+            if getattr(session, "modified", False):
                 self._modified_sessions.append(session)
             if body is None or len(body) > self._room.left:
                 return None
             self._room.left -= len(body)
             self._size += len(body)
             return body
-        finally:
-            self._lock.release()

@@ -18,7 +18,7 @@ from django.http import HttpResponseBase
 
 from django_batch.core.batch import Subresponse
 
-# Of the characters of a path, a browser's default Path keeps all; `;` and `,` would end the attribute here.
+# A browser's default Path keeps all characters of a path; here `;` and `,` would end the attribute.
 _SAFE_IN_PATH = "/%!$&'()*+:=@~"
 
 
@@ -33,11 +33,12 @@ class Cookies:
 
     @cached_property
     def _policy(self) -> DefaultCookiePolicy:
-        return DefaultCookiePolicy()
+        # Behind a proxy that ends TLS, the client has https where Django sees http, and it keeps its Secure cookies.
+        return DefaultCookiePolicy(secure_protocols=("http", "https"))
 
     @cached_property
     def _wide(self) -> CookieJar:
-        """What belongs to the batch's URL too, as all that was sent does."""
+        """The cookies whose path includes the URL of the batch, like all that were sent with it."""
         return CookieJar(self._policy)
 
     @cached_property
@@ -58,7 +59,7 @@ class Cookies:
         return "; ".join(filter(None, [*narrow, *kept, *new]))
 
     def take(self, morsels: Iterable[Morsel[str]]) -> None:
-        """What a response sets; each of `morsels` has a Path.
+        """Take the cookies that a response sets; each of `morsels` has a Path.
 
         A cookie that was sent came without its path. One of that name which also matches the batch's URL replaces it;
         any other is a second cookie of that name.
@@ -92,7 +93,7 @@ class Cookies:
 
 
 def _pairs(jar: CookieJar, url: str) -> list[str]:
-    """What `jar` sends to `url`."""
+    """The pairs that `jar` sends to `url`."""
     request = Request(url)
     jar.add_cookie_header(request)
     return (request.get_header("Cookie") or "").split("; ")
@@ -103,18 +104,21 @@ def _name(pair: str) -> str:
 
 
 def _response(morsel: Morsel[str], *, of_host: bool) -> HTTPResponse:
-    """As much of an answer as `CookieJar` looks at. It keeps a domain without a dot, such as `localhost`, to itself."""
+    """The part of an answer that `CookieJar` looks at. A domain without a dot, such as `localhost`, is left out."""
     message = Message()
     message["Set-Cookie"] = morsel.OutputString([name for name in morsel if not (of_host and name == "domain")])
     return cast("HTTPResponse", SimpleNamespace(info=lambda: message))
 
 
 def cookies_of(response: HttpResponseBase, path: str) -> tuple[Morsel[str], ...]:
-    """What `response` sets, each with a Path. A view may also have written one into the header with its own hand."""
-    if not response.cookies and "set-cookie" not in response.headers._store:
+    """The cookies that `response` sets, each with a Path. A view may also have written one into the header itself."""
+    by_hand = response.headers.get("Set-Cookie")
+    if not response.cookies and not by_hand:
         return ()
-    by_hand = SimpleCookie(response.headers.get("Set-Cookie", ""))
-    return tuple([with_path(morsel, path) for morsel in (*by_hand.values(), *response.cookies.values())])
+    morsels = [*SimpleCookie(by_hand or "").values(), *(response.cookies or {}).values()]
+    for morsel in morsels:
+        morsel.OutputString().encode("latin-1")  # as a server does, which sends nothing else
+    return tuple([with_path(morsel, path) for morsel in morsels])
 
 
 def with_path(morsel: Morsel[str], path: str) -> Morsel[str]:
@@ -143,7 +147,7 @@ def set_cookies(response: HttpResponseBase, subresponses: Iterable[Subresponse])
             told[_identity(morsel)] = morsel
     for morsel in told.values():
         if other := response.cookies.pop(morsel.key, None):
-            # Django keeps one cookie of a name. What is sent is in the morsel, whatever its key.
+            # Django keeps one cookie of each name, but it sends what is in the morsel, whatever its key.
             response.cookies["; ".join(_identity(other))] = other
         response.cookies[morsel.key] = morsel
 

@@ -11,18 +11,18 @@ from rest_framework.authentication import CSRFCheck
 from rest_framework.exceptions import PermissionDenied
 
 from django_batch.execution.client.cookies import Cookies
-from django_batch.execution.requests.factory import marks_of_tests
+from django_batch.execution.internals import marks_of_tests, origin_is_trusted, parsed_form
 
 _FIELD = "csrfmiddlewaretoken"
 _EXCUSED = "_dont_enforce_csrf_checks"
 _SAVED = "saved before the sub-requests"  # true, as what Django says of a secret that is to be set
-# Of Authorization: what a browser adds by itself once its user has logged in. Any other was set by a script, which has
+# Schemes of Authorization that a browser adds by itself once its user has logged in. A script sets any other, and has
 # to ask the site before it may.
 _AMBIENT_SCHEMES = ("", "basic", "digest", "negotiate", "ntlm")
 
 
 def check_sender(request: HttpRequest) -> None:
-    """Raise `PermissionDenied` if a page of another site may have sent `request`, which needs nobody's leave for it.
+    """Raise `PermissionDenied` if a page of another site may have sent `request` without asking this one.
 
     Sub-requests have the cookies of `request`, whatever it was authenticated by. Without any, it is enough to know that
     no browser says it comes from elsewhere: in a batch a form would reach what no form reaches alone.
@@ -36,14 +36,14 @@ def check_sender(request: HttpRequest) -> None:
     if not own.isdisjoint(request.COOKIES) or (request.COOKIES and is_ambient):
         objection = _objection(request, method="POST")
     elif is_ambient and "HTTP_ORIGIN" in request.META:
-        check = CSRFCheck(_no_response)
-        objection = None if check._origin_verified(request) else "Its origin is another site."  # type: ignore[attr-defined]
+        trusted = origin_is_trusted(CSRFCheck(_no_response), request)
+        objection = None if trusted else "Its origin is another site."
     if objection:
         raise PermissionDenied(f"CSRF Failed: {objection}")
 
 
 def _objection(request: HttpRequest, *, method: str) -> object:
-    """What Django's check says, of a copy: it writes into META, and takes any token where the method is a safe one."""
+    """The objection of Django's check, made to a copy: it writes into META, and takes any token for a safe method."""
     copied = type(request).__new__(type(request))
     vars(copied).update(vars(request), META={**request.META}, method=method, csrf_processing_done=False)
     vars(copied)[_EXCUSED] = marks_of_tests(request).get(_EXCUSED, False)
@@ -59,9 +59,9 @@ class CSRFToken:
         self._parent = parent
 
     def header(self, cookie: str) -> dict[str, str]:
-        """What changes in META for a sub-request with this Cookie header: as of a page that reads the cookie again.
+        """The changes in META for a sub-request with this Cookie header, as if a page had read the cookie again.
 
-        A token that was wrong stays wrong. One that was missing stays missing: whoever cannot read the cookie could not
+        A wrong token stays wrong. A missing one stays missing, because a page that cannot read the cookie could not
         have sent it alone either.
         """
         if not self._field and settings.CSRF_HEADER_NAME not in self._parent.META:
@@ -74,7 +74,7 @@ class CSRFToken:
 
     @cached_property
     def _field(self) -> str | None:
-        field: str | None = vars(self._parent).get("_post", {}).get(_FIELD)
+        field: str | None = parsed_form(self._parent).get(_FIELD)
         return field
 
     @cached_property
@@ -84,7 +84,7 @@ class CSRFToken:
 
 
 def save_secret(parent: HttpRequest, cookies: Cookies) -> None:
-    """Let sub-requests see the secret as it is, if it was renewed before them, as it is where a middleware logs in."""
+    """Let sub-requests see a secret that was renewed before them, for example by a middleware that logs in."""
     if parent.META.get("CSRF_COOKIE_NEEDS_UPDATE"):
         response = HttpResponse()
         CsrfViewMiddleware(_no_response).process_response(parent, response)
@@ -95,7 +95,7 @@ def save_secret(parent: HttpRequest, cookies: Cookies) -> None:
 def renew_secret(parent: HttpRequest, cookies: Cookies) -> None:
     """Let `parent`, if it sets a secret, set the one that its client now has. Its own may have been renewed since.
 
-    If it was thrown away since, as where a logout ends the session that holds it, there is none to set.
+    If the secret was thrown away since, for example by a logout that ended its session, none is set.
     """
     if needed := parent.META.get("CSRF_COOKIE_NEEDS_UPDATE"):
         in_cookie = parse_cookie(cookies.header(settings.CSRF_COOKIE_PATH)).get(settings.CSRF_COOKIE_NAME)

@@ -2,34 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping
-from contextlib import aclosing
+from asyncio import timeout
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import aclosing, suppress
 from functools import lru_cache
-from io import BytesIO
+from http.client import responses
 from typing import cast
 
 from asgiref.sync import async_to_sync
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from msgspec import Struct
+
+from django_batch.errors import TimedOut
+from django_batch.execution.executors.deadline import Deadline
+from django_batch.execution.internals import closers_of, written_headers
 
 # `Set-Cookie` is set on the response of the batch: a script could read in an item what HttpOnly hides from it. The
-# others speak of one connection (RFC 9110 §7.6.1), which an item has not.
+# others speak of one connection (RFC 9110 §7.6.1), and an item has none.
 _NOT_IN_ITEMS = frozenset(
     ("set-cookie", "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
 )
 _BODILESS = (204, 304)  # RFC 9110 §6.4.1
 _MAX_MADE = 64  # kept per batch
+_LONGEST_KEPT = 100  # characters of a name that is kept for the process
 _READ_BY_NAME = {"content-type": "Content-Type", "content-encoding": "Content-Encoding"}  # by the dialects
 
 
+class Bounds(Struct, frozen=True):
+    """How long the answers of a batch are read: `size` bytes, and a stream no longer than `seconds`.
+
+    A stream also ends with the `deadline` of the batch, and when its sender is `gone`.
+    """
+
+    size: int
+    seconds: float
+    deadline: Deadline
+    gone: Callable[[], bool]
+
+    def check(self, stream: Deadline) -> None:
+        """Raise `TimedOut` if a stream, which may be read until `stream`, is not to be read any further."""
+        if stream.over():
+            raise TimedOut(f"The stream did not end within {self.seconds} seconds. Send the request alone.")
+        if self.deadline.over():
+            raise TimedOut("The stream did not end before the time of the batch was over. Send the request alone.")
+        if self.gone():
+            raise TimedOut("The sender of the batch has closed the connection.")
+
+
 class Headers:
-    """The headers of the items of one batch. Most are alike, and made once: for six, a fifth of what they took."""
+    """The headers of the items of one batch. Most are alike, and made once."""
 
     def __init__(self) -> None:
         self._made: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
 
     def of(self, response: HttpResponseBase) -> Mapping[str, str]:
         """By name: `Content-Type`, however the view has written it."""
-        written = tuple(response.headers._store.values())  # `items()` would look each of them up again
+        written = written_headers(response)
+        if written is None:  # the site has put a mapping of its own in their place
+            return _in_item((str(name), str(value)) for name, value in response.headers.items())
         made = self._made.get(written)
         if made is None:
             if len(self._made) >= _MAX_MADE:
@@ -39,98 +69,110 @@ class Headers:
 
 
 def _in_item(written: Iterable[tuple[str, str]]) -> dict[str, str]:
-    return {shown: value for name, value in written if (shown := _shown(name))}
+    return {shown: value for name, value in written if (shown := _shown_as(name))}
 
 
-@lru_cache(maxsize=256)
-def _shown(name: str) -> str:
+def _shown_as(name: str) -> str:
     """The spelling of `name` in an item, or nothing if it is not there."""
+    return _kept_spelling(name) if len(name) <= _LONGEST_KEPT else _spelling(name)
+
+
+def _spelling(name: str) -> str:
     lowered = name.lower()
     if lowered in _NOT_IN_ITEMS:
         return ""
     return _READ_BY_NAME.get(lowered, name if name != lowered else name.title())
 
 
-def body_of(request: HttpRequest, response: HttpResponseBase, limit: int) -> bytes | None:
+_kept_spelling = lru_cache(maxsize=256)(_spelling)
+
+
+def reason_of(response: HttpResponseBase) -> str:
+    """The phrase that a view has put beside the status, or nothing if it is the usual one."""
+    reason = response.reason_phrase
+    return "" if reason == responses.get(response.status_code, "Unknown Status Code") else str(reason)
+
+
+def body_of(request: HttpRequest, response: HttpResponseBase, bounds: Bounds, *, limit: int) -> bytes | None:
     """The body as a client gets it, or None if it has more than `limit` bytes. Raises whatever a stream raises."""
-    # What streams is read for nobody too, as by a server, but not without an end.
-    body: bytes | None = _read(response, limit) if response.streaming else response.content  # type: ignore[attr-defined]
+    if response.streaming or type(response).__iter__ is not HttpResponse.__iter__:
+        # A stream is read even when its body is dropped, as a server does, but never far past `limit`.
+        body = b"".join(_read(response, bounds, limit))
+    else:
+        body = cast("HttpResponse", response).content
     if request.method == "HEAD" or response.status_code in _BODILESS:
         return b""
-    return body if body is None or len(body) <= limit else None
+    return body if len(body) <= limit else None
 
 
-def _read(response: HttpResponseBase, limit: int) -> bytes | None:
-    content = _Content(limit)
-    content.read_stream(cast("StreamingHttpResponse", response))
-    return content.getvalue() if content.is_whole else None
+def _read(response: HttpResponseBase, bounds: Bounds, limit: int) -> list[bytes]:
+    """The pieces that a server would send of `response`, up to the one that is past `limit`."""
+    if getattr(response, "is_async", False):
+        return async_to_sync(_aread)(cast("StreamingHttpResponse", response), bounds, limit)
+    end, pieces = Deadline(bounds.seconds), []
+    for piece in cast("Iterable[bytes]", response):
+        pieces.append(bytes(piece))
+        limit -= len(piece)
+        if limit < 0:
+            break
+        bounds.check(end)
+    return pieces
 
 
-class _Content(BytesIO):
-    """What a stream gives, up to `limit` bytes."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self._limit = limit
-        self.is_whole = True
-
-    def read_stream(self, response: StreamingHttpResponse) -> None:
-        if response.is_async:
-            async_to_sync(self._read_async)(cast("AsyncIterable[bytes]", response.streaming_content))
-        else:
-            for chunk in cast("Iterable[bytes]", response.streaming_content):
-                if not self._take(chunk):
-                    break
-
-    async def _read_async(self, chunks: AsyncIterable[bytes]) -> None:
-        async for chunk in chunks:
-            if not self._take(chunk):
+async def _aread(response: StreamingHttpResponse, bounds: Bounds, limit: int) -> list[bytes]:
+    end, pieces = Deadline(bounds.seconds), []
+    async with aclosing(cast("AsyncGenerator[bytes]", aiter(response))) as content:
+        async for piece in content:
+            pieces.append(bytes(piece))
+            limit -= len(piece)
+            if limit < 0:
                 break
-
-    def _take(self, chunk: bytes) -> bool:
-        """Whether there is room for `chunk`."""
-        self.is_whole = self.tell() + len(chunk) <= self._limit
-        if self.is_whole:
-            self.write(chunk)
-        return self.is_whole
+            bounds.check(end)
+    return pieces
 
 
-async def aread(response: HttpResponseBase, *, limit: int) -> None:
+async def aread(response: HttpResponseBase, bounds: Bounds, *, limit: int) -> None:
     """Read what an async view streams, on its loop. `response` then streams the same, as far as it was read."""
     stream = cast("StreamingHttpResponse", response)
     if not stream.is_async:
         return
-    chunks: list[bytes] = []
-    error: list[Exception] = []
+    pieces: list[bytes] = []
     try:
-        async with aclosing(cast("AsyncGenerator[bytes]", aiter(stream))) as content:
-            async for chunk in content:
-                chunks.append(chunk)
-                limit -= len(chunk)
-                if limit < 0:
-                    break
-    except Exception as exception:
-        error.append(exception)
-    stream.streaming_content = _played_back(chunks, error)
-
-
-def _played_back(chunks: Iterable[bytes], error: Iterable[Exception]) -> Iterator[bytes]:
-    yield from chunks
-    for each in error:
-        raise each
+        async with timeout(bounds.seconds):
+            pieces = await _aread(stream, bounds, limit)
+    except TimeoutError:
+        bounds.check(Deadline(0))
+    stream.streaming_content = iter(pieces)
 
 
 def close(response: HttpResponseBase) -> None:
-    """Give back all that `response` holds, as its own `close()` does.
+    """Close `response` as a server does, whatever that raises.
 
-    That one then sends `request_finished`, which closes the database connections: inside a transaction, what was
-    written would vanish.
+    Django's own `close()` also sends `request_finished`, which closes the database connections: inside a transaction,
+    what was written would vanish. So only its closers are run; a `close()` of the site's own is called without the
+    signal.
     """
-    closers: list[Callable[[], object]] = response._resource_closers  # type: ignore[attr-defined]
+    if type(response).close is HttpResponseBase.close:
+        _run_closers(response)
+        return
+    with suppress(Exception):
+        response.__class__ = type(type(response).__name__, (type(response), _ClosedInBatch), {})
+        response.close()
+
+
+def _run_closers(response: HttpResponseBase) -> None:
+    closers = closers_of(response)
     for closer in closers:
-        try:  # noqa: SIM105  # as in HttpResponseBase.close(); a context would take half a percent of a plain view
+        try:  # noqa: SIM105  # as in HttpResponseBase.close(), for each request alone
             closer()
         except Exception:  # noqa: S110
             pass
     closers.clear()
     response.closed = True
+
+
+class _ClosedInBatch(HttpResponseBase):
+    """Stands behind a site's class, where its `super().close()` leads."""
+
+    def close(self) -> None:
+        _run_closers(self)

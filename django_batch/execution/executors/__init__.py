@@ -1,4 +1,4 @@
-"""What decides when, and on which thread, each step of a batch is run."""
+"""Executors decide when, and on which thread, each step of a batch is run."""
 
 from django_batch.execution.executors.base import Executor
 from django_batch.execution.executors.serial import SerialExecutor

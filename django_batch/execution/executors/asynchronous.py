@@ -1,8 +1,8 @@
 """Steps on the loop of an ASGI server: async views as its tasks, sync views and groups on threads.
 
-A batch that does not ask for more is done in its order. What is sync in it is done on the thread of the request, which
-is entered once for all that follow each other. One with `"parallel": true` is done side by side: the loop has the
-books, hands what is sync to threads of a pool, and never waits for one.
+A batch runs in its order unless it asks for more. Its sync steps run on the thread of the request, which is entered
+once for all that follow each other. With `"parallel": true` steps run side by side: the loop keeps the schedule, hands
+sync steps to threads of a pool, and never waits for a thread.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from django_batch.core.schedule import Schedule
 from django_batch.execution.executors.loops import ended, on_thread, settled
 from django_batch.execution.executors.pool import give_pooled_back, own_caches, pool
 from django_batch.execution.executors.threads import workers_for
+from django_batch.execution.internals import with_room
 from django_batch.execution.step_runner import StepRunner
 
 AsyncFinished = AsyncGenerator[Sequence[Subresponse], None]
@@ -29,32 +30,32 @@ AsyncFinished = AsyncGenerator[Sequence[Subresponse], None]
 class AsyncExecutor:
     """Runs steps on a loop, those of a batch with `"parallel": true` side by side, at most `max_workers` at a time."""
 
-    async def execute(self, run: Schedule, steps: StepRunner, *, max_workers: int) -> AsyncFinished:
-        """Have every step performed that `run` hands out, and yield the answers of each as it is finished.
+    async def execute(self, schedule: Schedule, steps: StepRunner, *, max_workers: int) -> AsyncFinished:
+        """Have every step run that `schedule` hands out, and yield the answers of each as it is finished.
 
         Closed or cancelled, it starts nothing more, cancels async views, and waits for what is in progress.
         """
-        workers = await sync_to_async(_workers)(run, max_workers) if run.plan.batch.parallel else 1
-        finished = _in_turn(run, steps) if workers < 2 else _Team(run, steps).execute(workers)
+        workers = await sync_to_async(_workers)(schedule, max_workers) if schedule.plan.batch.parallel else 1
+        finished = _in_turn(schedule, steps) if workers < 2 else _Tasks(schedule, steps).execute(workers)
         async with aclosing(finished):
             async for subresponses in finished:
                 yield subresponses
 
 
-def _workers(run: Schedule, max_workers: int) -> int:
-    workers = workers_for(run, max_workers)
+def _workers(schedule: Schedule, max_workers: int) -> int:
+    workers = workers_for(schedule, max_workers)
     give_pooled_back()  # the threads will need it
     return workers
 
 
-async def _in_turn(run: Schedule, steps: StepRunner) -> AsyncFinished:
+async def _in_turn(schedule: Schedule, steps: StepRunner) -> AsyncFinished:
     """One step after another."""
-    row = _Row(run, steps)
+    row = _Row(schedule, steps)
     while step := row.step:
         if steps.is_async(step):
-            yield row.finish(step, await ended(asyncio.create_task(steps.aperform(step))))
+            yield row.finish(step, await ended(asyncio.create_task(steps.arun(step))))
         else:
-            async with aclosing(on_thread(row, at_once=run.streamed)) as finished:
+            async with aclosing(on_thread(row, at_once=schedule.streamed)) as finished:
                 async for subresponses in finished:
                     yield subresponses
 
@@ -62,22 +63,22 @@ async def _in_turn(run: Schedule, steps: StepRunner) -> AsyncFinished:
 class _Row:
     """The sync steps that follow each other, from `step` on."""
 
-    def __init__(self, run: Schedule, steps: StepRunner) -> None:
-        self._run = run
+    def __init__(self, schedule: Schedule, steps: StepRunner) -> None:
+        self._schedule = schedule
         self._steps = steps
-        self.step = _first(run.start())
+        self.step = _first(schedule.start())
 
     def finish(self, step: Step, subresponses: Sequence[Subresponse]) -> Sequence[Subresponse]:
         """Go on to the next step."""
-        self._run.finish(step, subresponses)
-        self.step = _first(self._run.start())
+        self._schedule.finish(step, subresponses)
+        self.step = _first(self._schedule.start())
         return subresponses
 
     def __next__(self) -> Sequence[Subresponse]:
         step = self.step
         if step is None or self._steps.is_async(step):
             raise StopIteration
-        return self.finish(step, self._steps.perform(step))
+        return self.finish(step, self._steps.run(step))
 
     def close(self) -> None:
         """Nothing is open between two steps."""
@@ -93,18 +94,18 @@ class _Done(NamedTuple):
     error: BaseException | None = None
 
 
-class _Team:
-    """What is in progress of one run, side by side."""
+class _Tasks:
+    """The steps of one run that are in progress side by side."""
 
-    def __init__(self, run: Schedule, steps: StepRunner) -> None:
-        self._run = run
+    def __init__(self, schedule: Schedule, steps: StepRunner) -> None:
+        self._schedule = schedule
         self._steps = steps
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Queue[_Done] = asyncio.Queue()
         self._todo: SimpleQueue[Step | None] = SimpleQueue()  # for the threads
         self._handed_out: set[int] = set()  # the positions of what they have not done yet
         self._threads: set[asyncio.Task[None]] = set()
-        self._async: set[asyncio.Task[None]] = set()  # steps, as those of the next line
+        self._async: set[asyncio.Task[None]] = set()  # steps for async views
         self._sync: set[asyncio.Task[None]] = set()  # on the thread of the request
         self._closing = False
 
@@ -113,7 +114,7 @@ class _Team:
         in_progress = 0
         try:
             while True:
-                for step in self._run.start(workers - in_progress):
+                for step in self._schedule.start(workers - in_progress):
                     self._begin(step)
                     in_progress += 1
                 if not in_progress:
@@ -123,7 +124,7 @@ class _Team:
                 self._handed_out.discard(done.step.position)
                 if done.error:
                     raise done.error
-                self._run.finish(done.step, done.subresponses)
+                self._schedule.finish(done.step, done.subresponses)
                 yield done.subresponses
         finally:
             self._closing = True
@@ -131,12 +132,12 @@ class _Team:
 
     def _begin(self, step: Step) -> None:
         if self._steps.is_async(step):
-            self._start(step, self._steps.aperform(step), self._async)
+            self._start(step, self._steps.arun(step), self._async)
         elif self._has_thread():
             self._handed_out.add(step.position)
             self._todo.put(step)
         else:  # all are busy with other batches, of which one may wait for this very one
-            self._start(step, sync_to_async(self._steps.perform)(step), self._sync)
+            self._start(step, sync_to_async(self._steps.run)(step), self._sync)
 
     def _start(self, step: Step, work: Awaitable[Sequence[Subresponse]], tasks: set[asyncio.Task[None]]) -> None:
         task = asyncio.create_task(self._note(step, work))
@@ -158,13 +159,14 @@ class _Team:
     async def _lead(self) -> None:
         await sync_to_async(self._work, thread_sensitive=False, executor=pool.threads)()
 
+    @with_room
     def _work(self) -> None:
         """On a thread of its own: do what there is to do."""
         own_caches()
         try:
             while (step := self._next_step()) and not self._closing:
                 try:
-                    done = _Done(step, self._steps.perform(step))
+                    done = _Done(step, self._steps.run(step))
                 except BaseException as error:
                     done = _Done(step, error=error)
                 self._loop.call_soon_threadsafe(self._done.put_nowait, done)
@@ -188,4 +190,4 @@ class _Team:
             await asyncio.wait(in_progress)
         while not self._done.empty():
             done = self._done.get_nowait()
-            self._run.finish(done.step, done.subresponses)
+            self._schedule.finish(done.step, done.subresponses)

@@ -1,4 +1,4 @@
-"""What an executor is: a short driver of `Schedule`."""
+"""The interface of executors. An executor is a short driver of a `Schedule`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from django_batch.core.batch import Subresponse
 from django_batch.core.plan import Step
 from django_batch.core.schedule import Schedule
 
-Perform = Callable[[Step], Sequence[Subresponse]]
+Run = Callable[[Step], Sequence[Subresponse]]
 Finished = Generator[Sequence[Subresponse], None, None]
 
 
 class Executor(ABC):
-    """Decides when, and on which thread, each step of a run is performed. An instance serves any number of batches."""
+    """Decides when, and on which thread, each step of a batch is run. An instance serves any number of batches."""
 
     @abstractmethod
-    def execute(self, run: Schedule, perform: Perform, *, max_workers: int) -> Finished:
-        """Perform every step that `run` hands out, and yield the answers of each as it is finished.
+    def execute(self, schedule: Schedule, run: Run, *, max_workers: int) -> Finished:
+        """Run every step that `schedule` hands out, and yield the answers of each as it is finished.
 
-        `perform` may be called on any thread. `run.start` and `run.finish` are called on one. Closed before its end, it
-        starts nothing more, and waits for what is in progress.
+        `run` may be called on any thread. `schedule.start` and `schedule.finish` are called on one at a time, under the
+        executor's lock. Closed before its end, it starts nothing more, and waits for what is in progress.
         """

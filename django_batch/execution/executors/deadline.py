@@ -1,4 +1,4 @@
-"""How long a batch may run."""
+"""Moments after which a batch or a stream goes no further."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Deadline:
         self._end = None if seconds is None else clock() + seconds
 
     def left(self) -> float | None:
-        """How many seconds there are until then. None: as many as you like."""
+        """The seconds until then, or None without a limit."""
         return None if self._end is None else max(0.0, self._end - self._clock())
 
     def over(self) -> bool:

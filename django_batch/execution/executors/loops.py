@@ -8,6 +8,8 @@ from typing import Generic, Protocol, TypeVar
 
 from asgiref.sync import sync_to_async
 
+from django_batch.execution.internals import with_room
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -68,6 +70,7 @@ class _Passage(Generic[T]):
         finally:
             self._queue.put_nowait(None)
 
+    @with_room
     def _fill(self) -> bool:
         kept: list[T] = []
         try:
@@ -100,7 +103,7 @@ class _Passage(Generic[T]):
 
 
 async def settled(work: Awaitable[T]) -> T:
-    """What `work` returns. It is done to its end, however often this is cancelled meanwhile; then this is, too."""
+    """Await `work` to its end, even if the caller is cancelled meanwhile; the cancellation is raised afterwards."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -115,7 +118,7 @@ async def settled(work: Awaitable[T]) -> T:
 
 
 async def ended(task: asyncio.Task[T]) -> T:
-    """What `task` returns. It is cancelled with this, which does not end before it."""
+    """Await `task`. If the caller is cancelled, so is the task, and the caller waits for its end."""
     try:
         await asyncio.wait([task])
     except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""Threads of one process, for all of its batches. Nobody waits for one: whoever finds none free does without."""
+"""The threads that all batches of a process share. A batch never waits for one: if none is free, it does without."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIZE = 32
 
 
 class Pool:
-    """`threads` has a free one for whoever has taken one."""
+    """An executor, `threads`, with a free thread for each caller of `take` that was told True."""
 
     def __init__(self) -> None:
         self.renew()

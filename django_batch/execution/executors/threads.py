@@ -1,26 +1,24 @@
 """Steps side by side, on threads of one pool per process.
 
 The thread of the batch works too, so that a batch ends even if the pool is exhausted, or waits for this very batch.
-Each worker takes step after step, and gives its connections back when there is none left.
+Each worker takes one step after another, and gives its connections back when no step is left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextvars import copy_context
 from threading import Condition
 
-from django.core.cache import caches
 from django.db import connections
-from django.urls import get_script_prefix, get_urlconf, set_script_prefix, set_urlconf
-from django.utils import timezone, translation
 
 from django_batch.core.batch import Subresponse
 from django_batch.core.plan import Step
 from django_batch.core.schedule import Schedule
-from django_batch.execution.executors.base import Executor, Finished, Perform
+from django_batch.execution.executors.base import Executor, Finished, Run
 from django_batch.execution.executors.pool import give_pooled_back, pool
 from django_batch.execution.executors.serial import SerialExecutor
+from django_batch.execution.internals import with_room
 
 _AHEAD = 16  # answers of a streamed run that may wait to be sent
 
@@ -28,27 +26,27 @@ _AHEAD = 16  # answers of a streamed run that may wait to be sent
 class ThreadExecutor(Executor):
     """Runs independent steps of a batch with `"parallel": true` on at most `max_workers` threads; others serially."""
 
-    def execute(self, run: Schedule, perform: Perform, *, max_workers: int) -> Finished:
+    def execute(self, schedule: Schedule, run: Run, *, max_workers: int) -> Finished:
         """Perform steps as soon as they may start. Their answers come as they are finished."""
-        workers = workers_for(run, max_workers)
-        if not run.plan.batch.parallel or workers < 2:
-            return SerialExecutor().execute(run, perform, max_workers=1)
-        return _Team(run, perform).execute(workers)
+        workers = workers_for(schedule, max_workers)
+        if not schedule.plan.batch.parallel or workers < 2:
+            return SerialExecutor().execute(schedule, run, max_workers=1)
+        return _Workers(schedule, run).execute(workers)
 
 
-def workers_for(run: Schedule, max_workers: int) -> int:
-    """How many steps of `run` may be done at once. In a transaction, of which other threads would see nothing, one."""
+def workers_for(schedule: Schedule, max_workers: int) -> int:
+    """How many steps of `schedule` may run at once: one in a transaction, which other threads would not see."""
     if any(connection.in_atomic_block for connection in connections.all(initialized_only=True)):
         return 1
-    return min(max_workers, len(run.plan.steps), *_pool_sizes())
+    return min(max_workers, len(schedule.plan.steps), *_pool_sizes())
 
 
-class _Team:
+class _Workers:
     """The workers of one run. Its books are opened by one of them at a time."""
 
-    def __init__(self, run: Schedule, perform: Perform) -> None:
+    def __init__(self, schedule: Schedule, run: Run) -> None:
+        self._schedule = schedule
         self._run = run
-        self._perform = perform
         self._changed = Condition()
         self._in_progress = 0  # steps
         self._helping = 0  # threads that have not given back their connections
@@ -60,10 +58,10 @@ class _Team:
 
         A streamed run is worked on by all the others if there are any, so that no report waits for a step.
         """
-        self._hire(workers if self._run.streamed else workers - 1)
+        self._hire(workers if self._schedule.streamed else workers - 1)
         try:
             while True:
-                if self._run.streamed and self._await_report():
+                if self._schedule.streamed and self._await_report():
                     yield from self._reports()
                 elif step := self._next_step():
                     self._do(step)
@@ -82,7 +80,7 @@ class _Team:
             if pool.take():
                 with self._changed:
                     self._helping += 1
-                pool.threads.submit(copy_context().run, self._work, _surroundings())
+                pool.threads.submit(copy_context().run, self._work)
 
     def _await_report(self) -> bool:
         """Whether others have finished something, once they have, or there are none."""
@@ -90,8 +88,8 @@ class _Team:
             self._changed.wait_for(lambda: self._finished or not self._helping)
             return bool(self._finished)
 
-    def _work(self, surroundings: Callable[[], None]) -> None:
-        surroundings()
+    @with_room
+    def _work(self) -> None:
         try:
             while step := self._next_step():
                 self._do(step)
@@ -104,9 +102,9 @@ class _Team:
     def _next_step(self) -> Step | None:
         """A step that may start, as soon as there is one; None when the run is over."""
         with self._changed:
-            while self._run.streamed and len(self._finished) >= _AHEAD and not self._run.stopped:
+            while self._schedule.streamed and len(self._finished) >= _AHEAD and not self._schedule.stopped:
                 self._wait()
-            while not (steps := self._run.start()) and self._in_progress:
+            while not (steps := self._schedule.start()) and self._in_progress:
                 self._wait()
             self._in_progress += len(steps)
             return steps[0] if steps else None
@@ -118,13 +116,13 @@ class _Team:
     def _do(self, step: Step) -> None:
         subresponses: Sequence[Subresponse] = ()
         try:
-            subresponses = self._perform(step)
+            subresponses = self._run(step)
         except BaseException as error:  # it is raised again on the thread of the batch
             self._error = error
-            self._run.stop("the batch was broken off")
+            self._schedule.stop("the batch was broken off")
         with self._changed:
             self._in_progress -= 1
-            self._run.finish(step, subresponses)
+            self._schedule.finish(step, subresponses)
             self._finished.append(subresponses)
             self._changed.notify_all()
 
@@ -135,33 +133,15 @@ class _Team:
         return reports
 
     def _stop(self) -> None:
-        """Start nothing more, and wait for what is in progress, until nobody holds a connection for this batch."""
+        """Start nothing more, and wait until every worker has ended its step and given its connections back."""
         with self._changed:
-            self._run.stop("the batch was broken off")
+            self._schedule.stop("the batch was broken off")
             self._changed.notify_all()
             self._changed.wait_for(lambda: not self._in_progress and not self._helping)
 
 
-def _surroundings() -> Callable[[], None]:
-    """Sets on another thread what of this one's context does not travel with a copy of it, as asgiref keeps it."""
-    prefix, urlconf = get_script_prefix(), get_urlconf()
-    language, zone = translation.get_language(), timezone.get_current_timezone()
-
-    def enter() -> None:
-        set_script_prefix(prefix)
-        set_urlconf(urlconf)
-        timezone.activate(zone)
-        if language:
-            translation.activate(language)
-        else:
-            translation.deactivate_all()
-        caches.all()  # one that is first used in a copy of the context would be made anew in each
-
-    return enter
-
-
 def _pool_sizes() -> Iterator[int]:
-    """How many connections a batch can have at once, of databases whose connections are pooled."""
+    """The size of each pool of connections, which bounds the workers."""
     for connection in connections.all():
         if pool := getattr(connection, "pool", None):
             yield pool.max_size

@@ -18,7 +18,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Upload(RawIOBase):
-    """The form of `subrequest`, whose parts nobody can forge: its boundary is drawn after all of them were sent."""
+    """The form of `subrequest`. Its boundary is drawn after all parts were sent, so that no part can forge one."""
 
     def __init__(self, subrequest: Subrequest) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Upload(RawIOBase):
         self._place, self._position = 0, 0  # which piece is read, and where in it
 
     def stream(self) -> BufferedReader:
-        """What a server would give to Django."""
+        """The stream that a server would give to Django."""
         return BufferedReader(self, _CHUNK)
 
     def readable(self) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from threading import Barrier
-from types import SimpleNamespace
 
 import pytest
 from django.core.signals import request_finished, request_started
@@ -12,10 +12,12 @@ from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
 from django.urls import path
 
-from django_batch.decorators import batch_exempt
+from django_batch.core.batch import Subrequest
+from django_batch.decorators import batch_exempt, group_exempt
+from django_batch.errors import ChainFailed
 from django_batch.execution.chain import handler
-from django_batch.execution.requests.lean_requests import Common
-from django_batch.sharing.lookups import Lookups
+from django_batch.execution.chain.access import Access
+from django_batch.execution.chain.item import Item, current_item
 
 BATCHES = 3
 
@@ -25,7 +27,17 @@ def count(request):
     return HttpResponse(request.seen)
 
 
-urlpatterns = [path("count/", count), path("exempt/", batch_exempt(count))]
+async def count_async(request):
+    """Likewise."""
+    return HttpResponse(request.seen)
+
+
+urlpatterns = [
+    path("count/", count, name="count"),
+    path("async/<int:number>/", count_async),
+    path("exempt/", batch_exempt(count)),
+    path("group-exempt/", group_exempt(count)),
+]
 
 
 class Counter:
@@ -44,6 +56,13 @@ class Counter:
         return self.get_response(request)
 
 
+class Once(Counter):
+    """A middleware that cannot be made a second time."""
+
+    def __init__(self, get_response):
+        raise RuntimeError("There is one already.")
+
+
 @pytest.fixture(autouse=True)
 def site(settings):
     settings.ROOT_URLCONF = __name__
@@ -51,11 +70,20 @@ def site(settings):
     Counter.made = 0
 
 
-def answer(method, path):
+def item_of(method="GET", path="/", *, can_roll_back=False, allowed=()):
+    access = Access(exempt=(), group_exempt=(), group_allowed=allowed)
+    return Item(Subrequest("0", method, path), access, {}, can_roll_back)
+
+
+def answer(method, path, **options):
     """What one sub-request is answered."""
-    request = RequestFactory().generic(method, path)
-    request._batch_template = SimpleNamespace(common=Common(Lookups()))
-    return handler.get_response(request)
+    item = item_of(method, path, **options)
+
+    def get_response():
+        current_item.set(item)
+        return handler.load_chain().get_response(RequestFactory().generic(method, path))
+
+    return Context().run(get_response)
 
 
 def seen():
@@ -94,6 +122,15 @@ def test_thread_that_comes_second_finds_the_chain_of_the_first():
     assert Counter.made == 1
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+def test_middleware_that_cannot_be_made_twice_is_named(is_async, settings):
+    settings.MIDDLEWARE = [f"{__name__}.Once", f"{__name__}.Counter"]
+    with pytest.raises(ChainFailed, match=rf"{__name__}\.Once cannot be made a second time.*There is one already"):
+        handler.load_chain(is_async=is_async)
+    settings.MIDDLEWARE = [f"{__name__}.Counter"]
+    assert seen() == 1
+
+
 def test_subrequest_sends_no_signal_of_a_request():
     sent = []
 
@@ -114,3 +151,74 @@ def test_exempt_view_is_not_called_but_its_middleware_is():
     response = answer("POST", "/exempt/")
     assert (response.status_code, response["Content-Type"]) == (403, "application/problem+json")
     assert seen() == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [({}, 200), ({"can_roll_back": True}, 403), ({"can_roll_back": True, "allowed": [f"{__name__}.count"]}, 200)],
+)
+def test_view_that_is_kept_out_of_groups_is_called_outside_of_them_and_where_the_site_allows_it(options, status):
+    assert answer("GET", "/group-exempt/", **options).status_code == status
+
+
+def test_handler_notes_which_views_may_log_in():
+    found = []
+    for allowed in ((), ["count"], [f"{__name__}.count"]):
+        item = item_of(path="/count/", can_roll_back=True, allowed=allowed)
+        token = current_item.set(item)
+        handler.SubrequestHandler().resolve_request(RequestFactory().get("/count/"))
+        current_item.reset(token)
+        found.append(item.may_log_in)
+    assert found == [False, True, True]
+
+
+def test_middleware_that_leaves_the_context_is_told_so():
+    with pytest.raises(RuntimeError, match="outside of the context"):
+        handler.load_chain().resolve_request(RequestFactory().get("/count/"))
+
+
+@pytest.mark.parametrize(
+    ("path_info", "found"),
+    [("/async/1/", True), ("/async/x/", False), ("/count/", False), ("/nothing/", False), ("", False), ("\xff", False)],
+)
+def test_path_tells_whether_its_view_is_async(path_info, found):
+    assert handler.leads_to_async_view(path_info) is found
+
+
+class Broken:
+    """A converter that raises what no path should."""
+
+    regex = "[^/]+"
+
+    def to_python(self, value):
+        raise ZeroDivisionError
+
+    def to_url(self, value):
+        return value
+
+
+def test_converter_that_raises_decides_nothing_beforehand(settings, monkeypatch):
+    monkeypatch.setattr("django.urls.converters.REGISTERED_CONVERTERS", {"broken": Broken()})
+    from django.urls.converters import get_converters
+
+    get_converters.cache_clear() if hasattr(get_converters, "cache_clear") else None
+    urlconf = type("urlconf", (), {"urlpatterns": [path("<broken:x>/", count_async)]})
+    settings.ROOT_URLCONF = urlconf
+    assert handler.match_of("/1/") is None
+
+
+REMOTE = "django.contrib.auth.middleware.RemoteUserMiddleware"
+
+
+def remote_user(name, **attributes):
+    from django.contrib.auth.middleware import RemoteUserMiddleware
+
+    return type(name, (RemoteUserMiddleware,), attributes)
+
+
+def test_headers_of_all_remote_user_middlewares_are_known(settings, monkeypatch):
+    monkeypatch.setitem(globals(), "Corporate", remote_user("Corporate", header="CORPORATE_USER"))
+    settings.MIDDLEWARE = [REMOTE, f"{__name__}.Corporate", f"{__name__}.Counter"]
+    assert handler.remote_user_keys() == {"REMOTE_USER", "CORPORATE_USER"}
+    settings.MIDDLEWARE = [f"{__name__}.Counter", f"{__name__}.count"]
+    assert handler.remote_user_keys() == frozenset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from io import BytesIO
 
 import pytest
@@ -9,11 +10,17 @@ from django.core.signals import request_finished
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseNotModified, StreamingHttpResponse
 from django.utils.datastructures import MultiValueDict
 
-from django_batch.execution.client.responses import Headers, body_of, close
+from django_batch.errors import TimedOut
+from django_batch.execution.client.responses import Bounds, Headers, aread, body_of, close, reason_of
+from django_batch.execution.executors.deadline import Deadline
 
 GET, HEAD = HttpRequest(), HttpRequest()
 GET.method, HEAD.method = "GET", "HEAD"
 LIMIT = 10  # bytes
+
+
+def bounds(*, seconds=60, deadline=None, gone=lambda: False):
+    return Bounds(LIMIT, seconds, deadline or Deadline(), gone)
 
 
 async def slowly(chunks):
@@ -45,7 +52,7 @@ BODIES = [
 @pytest.mark.parametrize(("make", "request_", "body"), BODIES)
 def test_body_is_what_a_client_gets(make, request_, body):
     response = make()
-    assert body_of(request_, response, LIMIT) == body
+    assert body_of(request_, response, bounds(), limit=LIMIT) == body
     close(response)
 
 
@@ -58,12 +65,12 @@ def test_body_is_what_a_client_gets(make, request_, body):
     ],
 )
 def test_body_past_the_limit_is_none(make):
-    assert body_of(GET, make([b"x"] * (LIMIT + 1)), LIMIT) is None
+    assert body_of(GET, make([b"x"] * (LIMIT + 1)), bounds(), limit=LIMIT) is None
 
 
 def test_stream_past_the_limit_is_read_no_further():
     chunks = iter([b"x" * LIMIT, b"x", b"unread"])
-    assert body_of(GET, StreamingHttpResponse(chunks), LIMIT) is None
+    assert body_of(GET, StreamingHttpResponse(chunks), bounds(), limit=LIMIT) is None
     assert [*chunks] == [b"unread"]
 
 
@@ -74,7 +81,78 @@ def test_error_of_a_stream_is_raised(request_):
         raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"):
-        body_of(request_, StreamingHttpResponse(broken()), limit=LIMIT)
+        body_of(request_, StreamingHttpResponse(broken()), bounds(), limit=LIMIT)
+
+
+ENDED = {
+    "it takes too long": (bounds(seconds=0), "did not end within 0 seconds"),
+    "the time of the batch is over": (bounds(deadline=Deadline(0)), "before the time of the batch was over"),
+    "its reader has gone": (bounds(gone=lambda: True), "has closed the connection"),
+}
+
+
+@pytest.mark.parametrize(("bounds_", "detail"), ENDED.values(), ids=ENDED)
+@pytest.mark.parametrize("stream", [iter, slowly])
+def test_stream_is_read_no_further_once(bounds_, detail, stream):
+    with pytest.raises(TimedOut, match=detail):
+        body_of(GET, StreamingHttpResponse(stream([b"x", b"y"])), bounds_, limit=LIMIT)
+
+
+async def waiting():
+    yield b"x"
+    await asyncio.Event().wait()
+
+
+def test_async_stream_that_waits_for_ever_is_ended():
+    with pytest.raises(TimedOut, match=r"did not end within 0\.01 seconds"):
+        asyncio.run(aread(StreamingHttpResponse(waiting()), bounds(seconds=0.01), limit=LIMIT))
+
+
+def test_async_stream_that_was_read_on_its_loop_streams_the_same():
+    response = StreamingHttpResponse(slowly([b"a", b"b"]))
+    asyncio.run(aread(response, bounds(), limit=LIMIT))
+    assert body_of(GET, response, bounds(), limit=LIMIT) == b"ab"
+
+
+class Odd(HttpResponse):
+    """A response of a site's own class."""
+
+    def __iter__(self):
+        yield from (b"o", b"dd")
+
+    def close(self):
+        super().close()
+        self.then()
+        raise RuntimeError("after it")
+
+    def then(self):
+        self.has_ended = True
+
+
+def test_response_that_iterates_in_its_own_way_is_read_so():
+    assert body_of(GET, Odd(b"even"), bounds(), limit=LIMIT) == b"odd"
+
+
+def test_response_that_closes_in_its_own_way_does_so_without_the_signal_of_a_request():
+    sent, closer, response = [], Closer(), Odd()
+    response._resource_closers.append(closer.close)
+
+    def receive(**kwargs):
+        sent.append(kwargs)
+
+    request_finished.connect(receive)
+    try:
+        close(response)
+    finally:
+        request_finished.disconnect(receive)
+    assert (sent, closer.closed, response.has_ended) == ([], 1, True)
+    assert type(response).__name__ == "Odd"
+
+
+def test_headers_that_a_view_has_replaced_are_read_as_a_mapping():
+    response = HttpResponse()
+    response.headers = {"content-type": "text/plain", "X-Number": 1, "Set-Cookie": "a=1", "x" * 200: "long"}
+    assert Headers().of(response) == {"Content-Type": "text/plain", "X-Number": "1", ("x" * 200).title(): "long"}
 
 
 NAMES = [
@@ -157,6 +235,21 @@ def test_files_of_a_request_are_closed_with_its_response():
     response._resource_closers.append(request.close)
     close(response)
     assert file.closed
+
+
+@pytest.mark.parametrize(
+    ("response", "reason"),
+    [
+        (HttpResponse(), ""),
+        (HttpResponse(status=404), ""),
+        (HttpResponse(status=299), ""),
+        (HttpResponse(reason="Fine"), "Fine"),
+        (HttpResponse(status=404, reason="OK"), "OK"),
+        (StreamingHttpResponse([], status=202, reason="Accepted"), ""),
+    ],
+)
+def test_reason_is_one_that_the_view_has_chosen(response, reason):
+    assert reason_of(response) == reason
 
 
 def test_headers_that_are_alike_are_made_once():

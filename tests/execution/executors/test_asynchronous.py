@@ -40,7 +40,7 @@ class FakeSteps:
     def is_async(self, step: Step) -> bool:
         return not step.atomic and step.subrequests[0].id in self.on_the_loop
 
-    def perform(self, step: Step) -> Sequence[Subresponse]:
+    def run(self, step: Step) -> Sequence[Subresponse]:
         self.log.note("begin", step)
         if step.subrequests[0].id == self.held:
             self.is_held.set()
@@ -48,7 +48,7 @@ class FakeSteps:
         self.log.note("end", step)
         return answered(step)
 
-    async def aperform(self, step: Step) -> Sequence[Subresponse]:
+    async def arun(self, step: Step) -> Sequence[Subresponse]:
         self.log.note("begin", step)
         try:
             if step.subrequests[0].id == self.held:
@@ -63,10 +63,10 @@ class FakeSteps:
         return answered(step)
 
 
-async def execute(run: Schedule, steps: FakeSteps, workers: int = 3, *, close_after: int | None = None) -> int:
+async def execute(schedule: Schedule, steps: FakeSteps, workers: int = 3, *, close_after: int | None = None) -> int:
     """How many steps were finished, until all were, or the reader has gone."""
     number = 0
-    async with aclosing(AsyncExecutor().execute(run, steps, max_workers=workers)) as finished:
+    async with aclosing(AsyncExecutor().execute(schedule, steps, max_workers=workers)) as finished:
         while number != close_after:
             try:
                 await anext(finished)
@@ -94,22 +94,22 @@ def nothing_is_left() -> bool:
     workers=st.integers(1, 5),
 )
 def test_law_each_step_begins_once_and_after_all_it_waits_for(subrequests, on_the_loop, parallel, workers):
-    steps, run = FakeSteps(on_the_loop), books(*subrequests, parallel=parallel)
+    steps, schedule = FakeSteps(on_the_loop), books(*subrequests, parallel=parallel)
 
     @async_to_sync
     async def done() -> None:
         async with ThreadSensitiveContext():
-            assert await execute(run, steps, workers) == len(run.plan.steps)
+            assert await execute(schedule, steps, workers) == len(schedule.plan.steps)
             assert nothing_is_left()
 
     done()
-    firsts = {step.position: step.subrequests[0].id for step in run.plan.steps}
+    firsts = {step.position: step.subrequests[0].id for step in schedule.plan.steps}
     assert sorted(steps.log.events) == sorted((event, id_) for event in ("begin", "end") for id_ in firsts.values())
-    for step in run.plan.steps:
+    for step in schedule.plan.steps:
         for before in step.after:
             assert steps.log.place("end", firsts[before]) < steps.log.place("begin", firsts[step.position])
     assert steps.log.peak() <= (workers if parallel else 1)
-    assert [each.subrequest for each in run.subresponses()] == subrequests
+    assert [each.subrequest for each in schedule.subresponses()] == subrequests
 
 
 # How it ends: every small batch, at every point
@@ -142,12 +142,12 @@ def ended(steps: FakeSteps) -> set[str]:
 @pytest.mark.parametrize("on_the_loop", KINDS, ids=lambda kinds: "".join(sorted(kinds)) or "none")
 def test_reader_that_goes_away_between_two_answers_leaves_nothing_in_progress(on_the_loop, parallel):
     for graph, close_after in product(GRAPHS, range(4)):
-        steps, run = FakeSteps(on_the_loop), small_run(graph, parallel, streamed=True)
+        steps, schedule = FakeSteps(on_the_loop), small_run(graph, parallel, streamed=True)
 
         @async_to_sync
-        async def leave(steps=steps, run=run, close_after=close_after) -> None:
+        async def leave(steps=steps, schedule=schedule, close_after=close_after) -> None:
             async with ThreadSensitiveContext():
-                assert await execute(run, steps, close_after=close_after) == close_after
+                assert await execute(schedule, steps, close_after=close_after) == close_after
                 assert nothing_is_left()
                 before = list(steps.log.events)
                 await asyncio.sleep(0)
@@ -157,26 +157,27 @@ def test_reader_that_goes_away_between_two_answers_leaves_nothing_in_progress(on
         assert begun(steps) == ended(steps)
         assert len(begun(steps)) >= close_after
         if close_after < 3:
-            run.stop("of the test")
-        assert [each.subrequest.id for each in run.subresponses()] == ["0", "1", "2"]
+            schedule.stop("of the test")
+        assert [each.subrequest.id for each in schedule.subresponses()] == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize("parallel", [False, True], ids=["in turn", "side by side"])
 @pytest.mark.parametrize("on_the_loop", KINDS, ids=lambda kinds: "".join(sorted(kinds)) or "none")
 def test_reader_that_is_cancelled_while_a_step_is_in_progress_waits_for_it(on_the_loop, parallel):
     for graph, held in product(GRAPHS, "012"):
-        steps, run = FakeSteps(on_the_loop, held), small_run(graph, parallel)
+        steps, schedule = FakeSteps(on_the_loop, held), small_run(graph, parallel)
 
         @async_to_sync
-        async def cancel(steps=steps, run=run, held=held) -> None:
+        async def cancel(steps=steps, schedule=schedule, held=held) -> None:
             async with ThreadSensitiveContext():
-                reader = asyncio.create_task(execute(run, steps))
+                reader = asyncio.create_task(execute(schedule, steps))
                 assert await asyncio.to_thread(steps.is_held.wait, SECONDS)
                 reader.cancel()
                 await asyncio.sleep(0)
                 assert held in steps.on_the_loop or not reader.done()
                 began = begun(steps)
-                not_handed_out = {*map(str, run._ready), *(str(place) for place, n in run._waiting.items() if n)}
+                waiting = (str(place) for place, number in schedule._waiting.items() if number)
+                not_handed_out = {*map(str, schedule._ready), *waiting}
                 steps.let_go.set()
                 with suppress(asyncio.CancelledError):
                     await reader
@@ -186,7 +187,7 @@ def test_reader_that_is_cancelled_while_a_step_is_in_progress_waits_for_it(on_th
                 assert not begun(steps) & not_handed_out if parallel else begun(steps) == began
 
         cancel()
-        assert begun(steps) == ended(steps) == {*run.answers, *steps.cancelled}
+        assert begun(steps) == ended(steps) == {*schedule.answers, *steps.cancelled}
         assert steps.cancelled == ([held] if held in on_the_loop else steps.cancelled)
 
 
@@ -194,18 +195,18 @@ def test_reader_that_is_cancelled_while_a_step_is_in_progress_waits_for_it(on_th
 def test_run_whose_time_is_over_starts_nothing_more_at_any_point(parallel):
     for graph, on_the_loop, after in product(GRAPHS, KINDS, range(4)):
         steps = FakeSteps(on_the_loop)
-        run = small_run(graph, parallel, over=lambda steps=steps, after=after: len(ended(steps)) >= after)
+        schedule = small_run(graph, parallel, over=lambda steps=steps, after=after: len(ended(steps)) >= after)
 
         @async_to_sync
-        async def done(steps=steps, run=run) -> None:
+        async def done(steps=steps, schedule=schedule) -> None:
             async with ThreadSensitiveContext():
-                await execute(run, steps)
+                await execute(schedule, steps)
                 assert nothing_is_left()
 
         done()
-        assert begun(steps) == ended(steps) == run.answers.keys()
+        assert begun(steps) == ended(steps) == schedule.answers.keys()
         assert len(ended(steps)) >= after
-        assert {each.error.code for each in run.subresponses() if each.error} <= {"not_run"}
+        assert {each.error.code for each in schedule.subresponses() if each.error} <= {"not_run"}
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, SystemError])
@@ -213,21 +214,21 @@ def test_run_whose_time_is_over_starts_nothing_more_at_any_point(parallel):
 @pytest.mark.parametrize("on_the_loop", [frozenset(), frozenset("0")], ids=["sync", "async"])
 def test_exception_that_escapes_is_raised_when_all_have_stopped(kind, parallel, on_the_loop):
     class Broken(FakeSteps):
-        def perform(self, step: Step) -> Sequence[Subresponse]:
+        def run(self, step: Step) -> Sequence[Subresponse]:
             if step.subrequests[0].id == "0":
                 raise kind
-            return super().perform(step)
+            return super().run(step)
 
-        async def aperform(self, step: Step) -> Sequence[Subresponse]:
-            return self.perform(step)
+        async def arun(self, step: Step) -> Sequence[Subresponse]:
+            return self.run(step)
 
-    steps, run = Broken(on_the_loop), small_run(GRAPHS[0], parallel)
+    steps, schedule = Broken(on_the_loop), small_run(GRAPHS[0], parallel)
 
     @async_to_sync
     async def done() -> None:
         async with ThreadSensitiveContext():
             with pytest.raises(kind):
-                await execute(run, steps)
+                await execute(schedule, steps)
             assert nothing_is_left()
 
     done()
@@ -238,18 +239,18 @@ def test_sync_steps_that_follow_each_other_enter_the_thread_once(monkeypatch):
     entered: list[str] = []
 
     class Noting(FakeSteps):
-        def perform(self, step: Step) -> Sequence[Subresponse]:
+        def run(self, step: Step) -> Sequence[Subresponse]:
             entered.append(current_thread().name)
-            return super().perform(step)
+            return super().run(step)
 
     steps = Noting(frozenset())
-    run = Schedule(plan(Batch(tuple(Subrequest(str(place), "GET", "/") for place in range(10)))))
+    schedule = Schedule(plan(Batch(tuple(Subrequest(str(place), "GET", "/") for place in range(10)))))
     calls = _counted(monkeypatch)
 
     @async_to_sync
     async def done() -> None:
         async with ThreadSensitiveContext():
-            assert await execute(run, steps) == 10
+            assert await execute(schedule, steps) == 10
 
     done()
     assert len({*entered}) == 1

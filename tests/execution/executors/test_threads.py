@@ -13,10 +13,9 @@ from threading import Barrier, Event, Lock, current_thread, main_thread
 from typing import ClassVar
 
 import pytest
+from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.db import transaction
-from django.urls import get_script_prefix, get_urlconf, set_script_prefix, set_urlconf
-from django.utils import timezone, translation
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,9 +62,9 @@ def books(*subrequests: Subrequest, parallel_writes: bool = False, **options: bo
     return Schedule(plan(Batch(subrequests, **{"parallel": True, **options}), parallel_writes=parallel_writes))
 
 
-def execute(run: Schedule, perform: Callable[[Step], Sequence[Subresponse]], workers: int = 4) -> list[str]:
+def execute(schedule: Schedule, run: Callable[[Step], Sequence[Subresponse]], workers: int = 4) -> list[str]:
     """The ids of the steps in the order they were finished."""
-    finished = ThreadExecutor().execute(run, perform, max_workers=workers)
+    finished = ThreadExecutor().execute(schedule, run, max_workers=workers)
     return [subresponses[0].subrequest.id for subresponses in finished if subresponses]
 
 
@@ -82,7 +81,7 @@ class Log:
             self.events.append((event, step.subrequests[0].id))
             self.threads.add(current_thread())
 
-    def perform(self, step: Step) -> Sequence[Subresponse]:
+    def run(self, step: Step) -> Sequence[Subresponse]:
         self.note("begin", step)
         subresponses = answered(step)
         self.note("end", step)
@@ -107,25 +106,25 @@ class Log:
 def test_as_many_steps_as_workers_are_done_at_once_and_no_more(workers):
     log, barrier = Log(), Barrier(workers)
 
-    def perform(step):
+    def run(step):
         log.note("begin", step)
         barrier.wait(SECONDS)
         log.note("end", step)
         return answered(step)
 
-    run = books(*map(subrequest, range(4 * workers)))
-    assert sorted(execute(run, perform, workers), key=int) == [str(number) for number in range(4 * workers)]
+    schedule = books(*map(subrequest, range(4 * workers)))
+    assert sorted(execute(schedule, run, workers), key=int) == [str(number) for number in range(4 * workers)]
     assert log.peak() == len(log.threads) == workers
 
 
 def test_thread_of_the_batch_works_too():
     log, barrier = Log(), Barrier(2)
 
-    def perform(step):
+    def run(step):
         barrier.wait(SECONDS)
-        return log.perform(step)
+        return log.run(step)
 
-    execute(books(subrequest(0), subrequest(1)), perform, workers=2)
+    execute(books(subrequest(0), subrequest(1)), run, workers=2)
     assert current_thread() in log.threads
 
 
@@ -139,9 +138,9 @@ SERIAL = {
 @pytest.mark.parametrize(("options", "workers"), SERIAL.values(), ids=SERIAL)
 def test_one_thread_does_all_in_batch_order(submitted, options, workers):
     log = Log()
-    run = books(*map(subrequest, range(6)), **options)
-    finished = execute(run, log.perform, workers)
-    assert finished == [step.subrequests[0].id for step in run.plan.steps]
+    schedule = books(*map(subrequest, range(6)), **options)
+    finished = execute(schedule, log.run, workers)
+    assert finished == [step.subrequests[0].id for step in schedule.plan.steps]
     assert log.threads == {current_thread()}
     assert submitted == []
 
@@ -180,33 +179,33 @@ def batches(draw):
 
 @given(subrequests=batches(), parallel_writes=st.booleans(), workers=st.integers(1, 5))
 def test_law_each_step_begins_once_and_after_all_it_waits_for(subrequests, parallel_writes, workers):
-    log, run = Log(), books(*subrequests, parallel_writes=parallel_writes)
-    execute(run, log.perform, workers)
-    firsts = {step.position: step.subrequests[0].id for step in run.plan.steps}
+    log, schedule = Log(), books(*subrequests, parallel_writes=parallel_writes)
+    execute(schedule, log.run, workers)
+    firsts = {step.position: step.subrequests[0].id for step in schedule.plan.steps}
     assert sorted(log.events) == sorted((event, id_) for event in ("begin", "end") for id_ in firsts.values())
-    for step in run.plan.steps:
+    for step in schedule.plan.steps:
         for before in step.after:
             assert log.place("end", firsts[before]) < log.place("begin", firsts[step.position])
     assert log.peak() <= workers
-    assert [each.subrequest for each in run.subresponses()] == subrequests
+    assert [each.subrequest for each in schedule.subresponses()] == subrequests
 
 
 def at_once(*subrequests: Subrequest, ids: set[str], **options: bool) -> None:
     """Succeeds only if those of `ids` are in progress at the same time."""
     barrier = Barrier(len(ids))
 
-    def perform(step):
+    def run(step):
         if step.subrequests[0].id in ids:
             barrier.wait(SECONDS)
         return answered(step)
 
-    execute(books(*subrequests, **options), perform, workers=len(ids))
+    execute(books(*subrequests, **options), run, workers=len(ids))
 
 
 def test_unsafe_subrequest_waits_for_all_before_and_holds_all_after():
     log, barrier = Log(), Barrier(3)
 
-    def perform(step):
+    def run(step):
         log.note("begin", step)
         if step.subrequests[0].id != "write":
             barrier.wait(SECONDS)
@@ -214,7 +213,7 @@ def test_unsafe_subrequest_waits_for_all_before_and_holds_all_after():
         return answered(step)
 
     reads = list(map(subrequest, range(6)))
-    execute(books(*reads[:3], subrequest("write", method="POST"), *reads[3:]), perform, workers=3)
+    execute(books(*reads[:3], subrequest("write", method="POST"), *reads[3:]), run, workers=3)
     assert [id_ for _, id_ in log.events].index("write") == 6
     assert log.place("end", "write") == 7
 
@@ -238,18 +237,18 @@ def test_reads_around_a_chain_run_beside_it():
 def test_failure_lets_what_is_in_progress_end_and_starts_nothing_more():
     barrier, failed = Barrier(2), Event()
 
-    def perform(step):
+    def run(step):
         barrier.wait(SECONDS)
         if current_thread() is main_thread():
             return answered(step, 400)
         assert failed.wait(SECONDS)
         return answered(step)
 
-    run = books(*map(subrequest, range(6)), continue_on_error=False)
-    for _ in ThreadExecutor().execute(run, perform, max_workers=2):
+    schedule = books(*map(subrequest, range(6)), continue_on_error=False)
+    for _ in ThreadExecutor().execute(schedule, run, max_workers=2):
         failed.set()
-    assert sorted(each.status for each in run.subresponses()[:2]) == [200, 400]
-    assert [each.error.code for each in run.subresponses()[2:]] == ["not_run"] * 4
+    assert sorted(each.status for each in schedule.subresponses()[:2]) == [200, 400]
+    assert [each.error.code for each in schedule.subresponses()[2:]] == ["not_run"] * 4
 
 
 @pytest.mark.parametrize("on_batch_thread", [True, False])
@@ -257,7 +256,7 @@ def test_failure_lets_what_is_in_progress_end_and_starts_nothing_more():
 def test_exception_that_escapes_is_raised_again_when_all_have_stopped(kind, on_batch_thread):
     log, barrier, raised = Log(), Barrier(2), Event()
 
-    def perform(step):
+    def run(step):
         log.note("begin", step)
         barrier.wait(SECONDS)
         if (current_thread() is main_thread()) == on_batch_thread:
@@ -268,14 +267,14 @@ def test_exception_that_escapes_is_raised_again_when_all_have_stopped(kind, on_b
         return answered(step)
 
     with pytest.raises(kind):
-        execute(books(*map(subrequest, range(6))), perform, workers=2)
+        execute(books(*map(subrequest, range(6))), run, workers=2)
     assert sorted(event for event, _ in log.events) == ["begin", "begin", "end"]
 
 
 def test_consumer_that_stops_lets_what_is_in_progress_end():
     log, barrier, stopped = Log(), Barrier(2), Event()
 
-    def perform(step):
+    def run(step):
         log.note("begin", step)
         barrier.wait(SECONDS)
         if current_thread() is not main_thread():
@@ -283,7 +282,7 @@ def test_consumer_that_stops_lets_what_is_in_progress_end():
         log.note("end", step)
         return answered(step)
 
-    finished = ThreadExecutor().execute(books(*map(subrequest, range(6))), perform, max_workers=2)
+    finished = ThreadExecutor().execute(books(*map(subrequest, range(6))), run, max_workers=2)
     next(finished)
     stopped.set()
     finished.close()
@@ -294,15 +293,15 @@ def test_consumer_that_stops_lets_what_is_in_progress_end():
 def test_consumer_of_a_stream_that_is_slow_and_stops_leaves_nobody_waiting(monkeypatch):
     log, reading, waits = Log(), Event(), Event()
 
-    def perform(step):
+    def run(step):
         assert step.position == 0 or reading.wait(SECONDS)
-        return log.perform(step)
+        return log.run(step)
 
     monkeypatch.setattr(threads, "give_pooled_back", waits.set)  # which is done by whoever is about to wait
-    run = books(*map(subrequest, range(200)))
-    run.streamed = True
+    schedule = books(*map(subrequest, range(200)))
+    schedule.streamed = True
     with few_threads(1):
-        finished = ThreadExecutor().execute(run, perform, max_workers=2)
+        finished = ThreadExecutor().execute(schedule, run, max_workers=2)
         next(finished)
         reading.set()
         assert waits.wait(SECONDS)
@@ -328,15 +327,15 @@ def few_threads(number: int):
 def test_consumer_that_stops_at_any_point_of_any_small_batch_leaves_nothing_in_progress(executor, streamed):
     for first, second, third, taken in product([False, True], [False, True], [False, True], range(4)):
         waits = [[], ["0"] if first else [], [*(["0"] if second else []), *(["1"] if third else [])]]
-        log, run = Log(), books(*(subrequest(place, *waits[place]) for place in range(3)))
-        run.streamed = streamed
-        with closing(executor().execute(run, log.perform, max_workers=3)) as finished:
+        log, schedule = Log(), books(*(subrequest(place, *waits[place]) for place in range(3)))
+        schedule.streamed = streamed
+        with closing(executor().execute(schedule, log.run, max_workers=3)) as finished:
             assert len([*islice(finished, taken)]) == taken
         events = list(log.events)
         assert sorted(id_ for event, id_ in events if event == "begin") == sorted(
             id_ for event, id_ in events if event == "end"
         )
-        assert {id_ for _, id_ in events} == run.answers.keys()
+        assert {id_ for _, id_ in events} == schedule.answers.keys()
         free = [pool.take() for _ in range(SIZE)]
         for _ in range(free.count(True)):
             pool._free.release()
@@ -370,18 +369,18 @@ def exhausted_pool():
 def test_batch_ends_though_the_pool_is_exhausted():
     log = Log()
     with exhausted_pool():
-        assert len(execute(books(*map(subrequest, range(10))), log.perform)) == 10
+        assert len(execute(books(*map(subrequest, range(10))), log.run)) == 10
     assert log.threads == {current_thread()}
 
 
 def test_batches_inside_batches_end_however_many_there_are():
     def nested(depth):
-        def perform(step):
+        def run(step):
             if depth:
                 assert len(execute(books(*map(subrequest, range(4))), nested(depth - 1))) == 4
             return answered(step)
 
-        return perform
+        return run
 
     with ThreadPoolExecutor(20) as clients:
         sent = [clients.submit(execute, books(*map(subrequest, range(4))), nested(2)) for _ in range(20)]
@@ -405,48 +404,6 @@ def test_process_that_was_forked_has_threads_of_its_own():
     assert done.returncode == 0, done.stderr.decode()
 
 
-# What surrounds a sub-request.
-
-
-def surroundings() -> tuple[object, ...]:
-    zone = timezone.get_current_timezone_name()
-    return fruit.get(), translation.get_language(), get_script_prefix(), get_urlconf(), zone
-
-
-@contextmanager
-def surrounded(language: str | None):
-    prefix, urlconf, token = get_script_prefix(), get_urlconf(), fruit.set("pear")
-    try:
-        with translation.override(language), timezone.override("Asia/Kathmandu"):
-            set_script_prefix("/shop/")
-            set_urlconf("tests.bank.urls")
-            yield
-    finally:
-        set_script_prefix(prefix)
-        set_urlconf(urlconf)
-        fruit.reset(token)
-
-
-def seen_by_workers() -> set[tuple[object, ...]]:
-    """What is seen on two threads at once."""
-    seen, barrier = set(), Barrier(2)
-
-    def perform(step):
-        barrier.wait(SECONDS)
-        seen.add(surroundings())
-        return answered(step)
-
-    execute(books(subrequest(0), subrequest(1)), perform, workers=2)
-    return seen
-
-
-@pytest.mark.parametrize("language", ["de", None])
-def test_workers_see_what_surrounds_the_batch(language):
-    with surrounded(language):
-        assert seen_by_workers() == {("pear", language, "/shop/", "tests.bank.urls", "Asia/Kathmandu")}
-    assert seen_by_workers() == {surroundings()}
-
-
 class NotedCache(LocMemCache):
     """Knows the threads that have closed it."""
 
@@ -460,9 +417,10 @@ def test_caches_of_workers_are_closed(settings):
     settings.CACHES = {"default": {"BACKEND": "tests.execution.executors.test_threads.NotedCache"}}
     log, barrier = Log(), Barrier(3)
 
-    def perform(step):
+    def run(step):
         barrier.wait(SECONDS)
-        return log.perform(step)
+        caches["default"].get("key")
+        return log.run(step)
 
-    execute(books(*map(subrequest, range(3))), perform, workers=3)
+    execute(books(*map(subrequest, range(3))), run, workers=3)
     assert NotedCache.closed == log.threads - {current_thread()}

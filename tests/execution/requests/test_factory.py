@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from django_batch.conf import DEFAULT_ALLOWED_HEADERS
 from django_batch.core.batch import Subrequest
+from django_batch.core.headers import NOISE
 from django_batch.errors import BatchError, HeaderNotAllowed, Malformed, MethodNotAllowed, OutsideScriptPrefix
 from django_batch.execution.requests.factory import Pairs, SubrequestFactory, absolute_url
-from django_batch.sharing.lookups import Lookups
+from django_batch.requests import batch_of
 
 SERVER = {
     "SERVER_NAME": "localhost",
@@ -101,9 +102,7 @@ def build(
     **headers: str,
 ) -> WSGIRequest:
     """The sub-request that `sent_by` carries. Underscores in names of headers stand for hyphens."""
-    factory = SubrequestFactory(
-        sent_by or parent(), allowed_headers=allowed, methods=("GET", "POST"), credentials=Lookups()
-    )
+    factory = SubrequestFactory(sent_by or parent(), allowed_headers=allowed, methods=("GET", "POST"))
     pairs = tuple((name.replace("_", "-"), value) for name, value in headers.items())
     return factory.build(Subrequest("0", method, path, pairs, body), cookies=cookies or ())
 
@@ -131,7 +130,7 @@ def test_cookies_come_as_credentials_and_not_with_the_environment():
 
 
 def test_subrequests_of_one_factory_share_nothing_that_can_be_changed():
-    factory = SubrequestFactory(parent(**SENDER), allowed_headers=(), methods=("GET",), credentials=Lookups())
+    factory = SubrequestFactory(parent(**SENDER), allowed_headers=(), methods=("GET",))
     first, second = (
         factory.build(Subrequest("0", "GET", "/?a=1"), cookies=(("HTTP_COOKIE", "a=1"),)) for _ in range(2)
     )
@@ -148,22 +147,43 @@ def test_subrequests_of_one_factory_share_nothing_that_can_be_changed():
         assert not hasattr(request, "session")
 
 
-def test_header_that_may_not_be_set_is_left_out_where_that_is_asked_for():
-    sent_by = parent(HTTP_AUTHORIZATION="Token ada")
-    headers = [("Host", "evil.example"), ("Cookie", "a=1"), ("X_Forwarded_For", "1"), ("User-Agent", "robot")]
-    headers += [("Authorization", "Token ben"), ("Prefer", "return=minimal")]
-    factory = SubrequestFactory(
-        sent_by, allowed_headers=["Prefer", "Host"], methods=("GET",), credentials=Lookups(), lenient=True
+def test_noise_and_what_the_batch_says_too_is_left_out():
+    sent_by = parent(HTTP_AUTHORIZATION="Token ada", HTTP_HOST="localhost")
+    headers = [*((name.title(), "x\n") for name in NOISE), ("HOST", "localhost"), ("authorization", "Token ada")]
+    request = SubrequestFactory(sent_by, allowed_headers=["Prefer", "Host"], methods=("GET",)).build(
+        Subrequest("0", "GET", "/", (*headers, ("Prefer", "return=minimal"))), cookies=()
     )
-    request = factory.build(Subrequest("0", "GET", "/", tuple(headers)), cookies=())
     expected = {**build(sent_by=sent_by).META, "HTTP_PREFER": "return=minimal"}
     assert {key: value for key, value in request.META.items() if key != "wsgi.input"} == {
         key: value for key, value in expected.items() if key != "wsgi.input"
     }
 
 
+def test_noise_that_a_site_lists_is_handed_on():
+    assert build(allowed=("user-agent",), User_Agent="robot").META["HTTP_USER_AGENT"] == "robot"
+
+
+@pytest.mark.parametrize(
+    ("name", "what_to_do"),
+    [
+        ("MSCRMCallerID", "ask the site to add it to ALLOWED_HEADERS"),
+        ("Company", "ask the site to add it to ALLOWED_HEADERS"),
+        ("X-Goog-User-Project", "ask the site to add it to ALLOWED_HEADERS"),
+        ("X-MS-Access-Tier", "ask the site to add it to ALLOWED_HEADERS"),
+        ("Content-Encoding", "ask the site to add it to ALLOWED_HEADERS"),
+        ("Authorization", "differs from that of the batch"),
+        ("Host", "no setting allows it"),
+        ("Transfer-Encoding", "no setting allows it"),
+    ],
+)
+def test_header_that_changes_who_asks_or_what_is_refused_with_what_to_do(name, what_to_do):
+    with pytest.raises(HeaderNotAllowed, match=what_to_do) as caught:
+        build(sent_by=parent(HTTP_AUTHORIZATION="Token ada"), **{name.replace("-", "_"): "x"})
+    assert repr(name) in caught.value.detail
+
+
 def test_many_different_headers_are_each_those_of_their_own_subrequest():
-    factory = SubrequestFactory(parent(), allowed_headers=["Accept"], methods=("GET",), credentials=Lookups())
+    factory = SubrequestFactory(parent(), allowed_headers=["Accept"], methods=("GET",))
     for number in range(200):
         subrequest = Subrequest("0", "GET", "/", (("Accept", f"x/{number}"),))
         assert factory.build(subrequest, cookies=()).headers["Accept"] == f"x/{number}"
@@ -197,7 +217,7 @@ def test_subrequest_is_the_request_that_a_server_would_make(prefix, path, query,
     assert found.get_host() == expected.get_host()
     assert vars(found.GET) == vars(expected.GET)
     assert vars(found.headers) == vars(expected.headers)
-    assert {*vars(found)} - {"_batch_subrequest", "_batch_template", "_batch_own"} == {*vars(expected)}
+    assert {*vars(found)} - {"batch"} == {*vars(expected)}
     for key in ("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "CONTENT_LENGTH", "CONTENT_TYPE"):
         assert found.META.get(key) == expected.META.get(key), key
 
@@ -362,8 +382,10 @@ def test_host_that_no_middleware_minds_ends_no_batch_in_progress():
     assert absolute_url(sent_by) == "http://testserver/batch/"
 
 
-def test_request_tells_which_subrequest_it_is():
-    assert build("/x/")._batch_subrequest.path == "/x/"
+def test_request_tells_which_subrequest_it_is_and_of_which_batch():
+    sent_by = parent()
+    batch = batch_of(build("/x/", sent_by=sent_by))
+    assert (batch.request, batch.subrequest.path, batch.can_roll_back) == (sent_by, "/x/", False)
 
 
 def test_asgi_parent_gives_its_scheme_host_and_client():
