@@ -5,7 +5,7 @@ from django.core import checks
 
 
 class DjangoBatchConfig(AppConfig):
-    """Connects the system check and the log lines."""
+    """Connects the system checks and the log lines."""
 
     name = "django_batch"
     verbose_name = "Batch"
@@ -13,8 +13,10 @@ class DjangoBatchConfig(AppConfig):
     def ready(self) -> None:
         """Nothing here is imported before the settings are known."""
         from django_batch import log, signals
-        from django_batch.checks import check_settings
+        from django_batch.checks import check_chain, check_logins, check_settings
 
         checks.register(check_settings)
+        checks.register(check_chain)
+        checks.register(check_logins, checks.Tags.urls)
         signals.group_retried.connect(log.log_retry)
         signals.batch_finished.connect(log.log_batch)

@@ -1,15 +1,26 @@
-"""The system check of the setting `BATCH`."""
+"""The system checks: the setting `BATCH`, the chain of middlewares, and views that log in and can be reached."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
+from types import CodeType
 from typing import Any
 
 from django.conf import settings
+from django.contrib import auth
+from django.contrib.auth import hashers
+from django.core import checks
 from django.core.checks import CheckMessage, Error
+from django.urls import ResolverMatch, URLPattern, URLResolver, get_resolver
 
-from django_batch.conf import SETTINGS
+from django_batch.conf import DEFAULT_GROUP_EXEMPT, SETTINGS
+from django_batch.errors import ChainFailed
+from django_batch.execution.chain.access import Access, Names
+from django_batch.execution.chain.handler import load_chain
+
+_CHECKS_CREDENTIALS = (auth.authenticate, auth.aauthenticate, auth.login, auth.alogin, hashers.check_password)
+_FRAMEWORKS = ("django.", "rest_framework.", "builtins")
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
@@ -29,3 +40,99 @@ def _errors(batch: dict[object, object]) -> Iterator[Error]:
             yield Error(f"BATCH has the unknown key {key!r}.", hint=hint, id="django_batch.E002")
         elif not setting.accepts(value):
             yield Error(f"BATCH[{key!r}] is {value!r}, but must be {setting.expects}.", id="django_batch.E003")
+
+
+def check_chain(**kwargs: Any) -> list[CheckMessage]:
+    """An error if a middleware cannot be made a second time, for the sub-requests of batches."""
+    try:
+        load_chain()
+    except ChainFailed as error:
+        hint = "Let its constructor be called more than once in a process."
+        return [Error(error.detail, hint=hint, id="django_batch.E004")]
+    return []
+
+
+def check_logins(**kwargs: Any) -> list[CheckMessage]:
+    """A warning about views that check credentials, and can be reached in a group."""
+    matches = [*_matches(get_resolver().url_patterns)]
+    batches: list[Any] = [match.func for match in matches if is_batch_view(match.func)]
+    views = [each.view_class(**each.view_initkwargs) for each in batches]
+    found = {_described(match) for view in views for match in matches if _is_open(match, _access_of(view))}
+    if not found:
+        return []
+    hint = (
+        "A group that fails is rolled back with what counts the attempts. Decorate them with @batch_exempt or "
+        "@group_exempt, or name them in BATCH['EXEMPT'] or BATCH['GROUP_EXEMPT']; a view that may log in there, in "
+        "BATCH['GROUP_ALLOWED']."
+    )
+    listed = ", ".join(sorted(found))
+    return [
+        checks.Warning(
+            f"Groups of a batch reach views that check credentials: {listed}.", hint=hint, id="django_batch.W001"
+        )
+    ]
+
+
+def is_batch_view(view: Any) -> bool:
+    """Whether `view` was made by `BatchView.as_view()`, or by that of a subclass."""
+    from django_batch.views import BatchView
+
+    kind = getattr(view, "view_class", None)
+    return isinstance(kind, type) and issubclass(kind, BatchView)
+
+
+def _access_of(view: Any) -> Access:
+    return Access(exempt=view.exempt, group_exempt=view.group_exempt, group_allowed=view.group_allowed)
+
+
+def _is_open(match: ResolverMatch, access: Access) -> bool:
+    refused = access.refusal(match, "", can_roll_back=True) or access.may_log_in(match)
+    return not refused and (Names(DEFAULT_GROUP_EXEMPT).include(match) or checks_credentials(match.func))
+
+
+def _described(match: ResolverMatch) -> str:
+    view = _class_of(match.func) or match.func
+    path = f"{view.__module__}.{getattr(view, '__qualname__', type(view).__qualname__)}"
+    return f"{match.view_name} ({path})" if match.url_name else path
+
+
+def _class_of(view: Any) -> type | None:
+    """The class of a class-based view."""
+    kind = getattr(view, "view_class", None) or getattr(view, "cls", None)
+    return kind if isinstance(kind, type) else None
+
+
+def _matches(patterns: Iterable[Any], names: tuple[str, ...] = ()) -> Iterator[ResolverMatch]:
+    """A match for each view of `patterns`, which are below the namespaces `names`."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _matches(pattern.url_patterns, (*names, pattern.namespace) if pattern.namespace else names)
+        elif isinstance(pattern, URLPattern):
+            yield ResolverMatch(pattern.callback, (), {}, pattern.name, namespaces=[*names])
+
+
+def checks_credentials(view: Callable[..., Any] | None) -> bool:
+    """Whether `view` seems to check credentials: it is marked with `sensitive_post_parameters`, or its code names what
+    Django does that with."""
+    while view is not None:
+        if any(_names_credentials(function) for function in (view, *_methods(view))):
+            return True
+        view = getattr(view, "__wrapped__", None)
+    return False
+
+
+def _methods(view: Any) -> Iterator[Any]:
+    """The methods that a class-based view has from the site or a package, and not from Django or REST framework."""
+    kind = _class_of(view)
+    for each in kind.__mro__ if kind else ():
+        if not f"{each.__module__}.".startswith(_FRAMEWORKS):
+            yield from vars(each).values()
+
+
+def _names_credentials(function: Any) -> bool:
+    code = getattr(function, "__code__", None)
+    if not isinstance(code, CodeType):
+        return False
+    known = getattr(function, "__globals__", {})
+    marked = code.co_name == "sensitive_post_parameters_wrapper"
+    return marked or any(known.get(name) in _CHECKS_CREDENTIALS for name in code.co_names if name in known)

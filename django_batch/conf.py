@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from inspect import isabstract
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -41,6 +41,48 @@ DEFAULT_ALLOWED_HEADERS = (
     "X-Requested-With",
 )
 
+# Views that check a password or a code, by dotted path; subclasses are included, and none is imported. In a group,
+# whose failure rolls back what counts the attempts, a sender could guess without being counted.
+DEFAULT_GROUP_EXEMPT = (
+    "allauth.account.internal.decorators.login_stage_required",
+    "allauth.account.views.ConfirmLoginCodeView",
+    "allauth.account.views.LoginView",
+    "allauth.account.views.PasswordChangeView",
+    "allauth.account.views.PasswordResetFromKeyView",
+    "allauth.account.views.PasswordResetView",
+    "allauth.account.views.ReauthenticateView",
+    "allauth.account.views.RequestLoginCodeView",
+    "allauth.headless.base.views.APIView",
+    "allauth.mfa.base.views.AuthenticateView",
+    "allauth.mfa.base.views.ReauthenticateView",
+    "dj_rest_auth.views.LoginView",
+    "dj_rest_auth.views.PasswordChangeView",
+    "dj_rest_auth.views.PasswordResetConfirmView",
+    "dj_rest_auth.views.PasswordResetView",
+    "django.contrib.admin.sites.AdminSite.login",
+    "django.contrib.admin.sites.AdminSite.password_change",
+    "django.contrib.auth.views.LoginView",
+    "django.contrib.auth.views.PasswordChangeView",
+    "django.contrib.auth.views.PasswordResetConfirmView",
+    "django.contrib.auth.views.PasswordResetView",
+    "django_otp.views.LoginView",
+    "knox.views.LoginView",
+    "oauth2_provider.views.base.TokenView",
+    "oauth2_provider.views.introspect.IntrospectTokenView",
+    "rest_framework.authtoken.views.ObtainAuthToken",
+    "rest_framework_simplejwt.views.TokenViewBase",
+    "two_factor.views.core.LoginView",
+    "two_factor.views.core.SetupView",
+)
+# Context variables by which tracers find the span of the batch: OpenTelemetry's, Elastic's and Datadog's.
+DEFAULT_CARRIED_CONTEXT = (
+    "current_context",
+    "elasticapm_execution_context",
+    "elasticapm_transaction_var",
+    "elasticapm_spans_var",
+    "datadog_contextvar",
+)
+
 
 @dataclass(frozen=True)
 class Setting(Generic[T]):
@@ -62,7 +104,7 @@ class Setting(Generic[T]):
 def site_settings() -> Mapping[str, object]:
     """`settings.BATCH`, or nothing where it is missing or no dict, which a system check reports.
 
-    Kept until a test changes it, as a batch asks for a dozen of its keys: 3 % of a batch of one.
+    Kept until a test changes it, because a batch asks for a dozen of its keys.
     """
     value = getattr(settings, "BATCH", None)
     return value if isinstance(value, dict) else {}
@@ -77,6 +119,21 @@ def _is_number(minimum: int) -> Callable[[object], bool]:
     return lambda value: type(value) is int and value >= minimum
 
 
+def _is_bool(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _are_around(value: object) -> bool:
+    return value is None or all(callable(each) or _is_importable(each) for each in _as_list(value))
+
+
+def _is_importable(path: object) -> bool:
+    try:
+        return isinstance(path, str) and callable(import_string(path))
+    except ImportError:
+        return False
+
+
 def _is_positive(value: object) -> bool:
     return type(value) in (int, float) and value > 0  # type: ignore[operator]
 
@@ -89,10 +146,17 @@ def _are_strings(value: object) -> bool:
     )
 
 
+def _are_settable(value: object) -> bool:
+    """Whether `value` lists names of headers, and none by which a site or a server knows where a request comes from."""
+    from django_batch.execution.requests.headers import NEVER_SETTABLE
+
+    return _are_strings(value) and not any(NEVER_SETTABLE.fullmatch(name.lower()) for name in cast("list[str]", value))
+
+
 def _are_aliases(value: object) -> bool:
     if value is None:
         return True
-    # None at all would make a group of what nothing rolls back.
+    # An empty list would make groups that nothing rolls back.
     return isinstance(value, Collection) and len(value) > 0 and _are_strings(value) and {*connections}.issuperset(value)
 
 
@@ -117,19 +181,27 @@ def _are_dialects(value: object) -> bool:
     return len(media_types) == len(set(media_types))
 
 
-_NAMED, _SEVERAL = (str, type), (list, tuple)  # not `|`, which would be made anew each time: 1 % of a batch of one
+_NAMED, _SEVERAL = (str, type), (list, tuple)
 
 
 def instances(option: object) -> list[Any]:
-    """What the value of a setting stands for: classes are called, dotted paths imported. One alone is a list of one."""
+    """The objects that a setting names: classes are called, dotted paths are imported. A single one makes a list."""
     if isinstance(option, _NAMED):
         return [_instance(option)]
     return [_instance(each) if isinstance(each, _NAMED) else each for each in _as_list(option)]
 
 
+def callables(option: object) -> list[Callable[..., Any]]:
+    """The functions that a setting names, by dotted path or themselves; none for None."""
+    if option is None:
+        return []
+    named: list[Any] = _as_list(option)
+    return [import_string(each) if isinstance(each, str) else each for each in named]
+
+
 @lru_cache(maxsize=64)
 def _instance(option: str | type) -> object:
-    """Kept, as one serves any number of batches: 2 % of a batch of one."""
+    """Kept, because one serves any number of batches."""
     found = import_string(option) if isinstance(option, str) else option
     return found() if isinstance(found, type) else found
 
@@ -140,6 +212,7 @@ def _as_list(option: object) -> list[object]:
 
 MAX_REQUESTS = Setting("MAX_REQUESTS", 100, "a whole number above 0", _is_number(1))  # sub-requests in one batch
 MAX_SIZE = Setting("MAX_SIZE", 10 * 2**20, "a whole number above 0", _is_number(1))  # bytes of the batch's body
+DECOMPRESS = Setting("DECOMPRESS", False, "True or False", _is_bool)  # whether a batch may be compressed with gzip
 MAX_RESPONSE_SIZE = Setting(  # bytes of all sub-response bodies together
     "MAX_RESPONSE_SIZE", 64 * 2**20, "a whole number above 0", _is_number(1)
 )
@@ -153,7 +226,7 @@ METHODS = Setting[Collection[str]](  # of sub-requests; any other is answered 40
     lambda value: _are_strings(value) and all(method.isupper() for method in value),  # type: ignore[attr-defined]
 )
 ALLOWED_HEADERS = Setting[Collection[str]](  # that a sub-request may set
-    "ALLOWED_HEADERS", DEFAULT_ALLOWED_HEADERS, "a list of header names", _are_strings
+    "ALLOWED_HEADERS", DEFAULT_ALLOWED_HEADERS, "a list of header names that a sub-request can set", _are_settable
 )
 ATOMIC_DATABASES = Setting[Collection[str] | None](  # aliases that the transaction of a group spans; None: all
     "ATOMIC_DATABASES", None, "None, or a list of at least one of the aliases of DATABASES", _are_aliases
@@ -171,6 +244,29 @@ MAX_WORKERS = Setting("MAX_WORKERS", 4, "a whole number above 0", _is_number(1))
 SERVER_TIMING = Setting[bool | None](  # whether answers tell how long their parts took; None: where DEBUG is on
     "SERVER_TIMING", None, "None, True or False", lambda value: value is None or isinstance(value, bool)
 )
+EXEMPT = Setting[Collection[str]](  # views that no batch reaches: names of URLs, with `*`, and dotted paths of views
+    "EXEMPT", (), "a list of names of URLs and dotted paths of views", _are_strings
+)
+GROUP_EXEMPT = Setting[Collection[str]](  # views that no group and no dry run reaches
+    "GROUP_EXEMPT", DEFAULT_GROUP_EXEMPT, "a list of names of URLs and dotted paths of views", _are_strings
+)
+GROUP_ALLOWED = Setting[Collection[str]](  # views that may check credentials in a group; outranks GROUP_EXEMPT
+    "GROUP_ALLOWED", (), "a list of names of URLs and dotted paths of views", _are_strings
+)
+DRY_RUN = Setting("DRY_RUN", False, "True or False", _is_bool)  # whether a batch may ask for a dry run
+CARRIED_CONTEXT = Setting[Collection[str]](  # names of context variables that sub-requests have of the batch
+    "CARRIED_CONTEXT", DEFAULT_CARRIED_CONTEXT, "a list of names of context variables", _are_strings
+)
+AROUND = Setting[object](  # entered around each sub-request with its request; None: nothing
+    "AROUND",
+    None,
+    "None, or a context manager that takes a request: its dotted path, or a list of these",
+    _are_around,
+)
+SHARE = Setting("SHARE", True, "True or False", _is_bool)  # whether sessions, users and tokens are looked up once
+STREAM_TIMEOUT = Setting[float](  # seconds for which one streamed answer is read
+    "STREAM_TIMEOUT", 30, "a number of seconds above 0", _is_positive
+)
 DIALECT = Setting[object](  # of the URL; of several, the one that reads the Content-Type of the batch
     "DIALECT",
     "django_batch.dialects.native.NativeDialect",
@@ -178,6 +274,8 @@ DIALECT = Setting[object](  # of the URL; of several, the one that reads the Con
     _are_dialects,
 )
 
+# By type, because `isinstance` would ask Django's lazy settings for their class, and load them: a settings file may
+# import a default from here.
 SETTINGS: dict[str, Setting[object]] = {
-    setting.name: setting for setting in list(globals().values()) if isinstance(setting, Setting)
+    setting.name: setting for setting in list(globals().values()) if type(setting) is Setting
 }

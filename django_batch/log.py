@@ -1,4 +1,7 @@
-"""The package's own log lines, as receivers of its signals: INFO for batches and retries, DEBUG for sub-requests."""
+"""The package's own log lines: INFO for batches and retries, DEBUG for sub-requests.
+
+They are written by receivers of the package's signals, so a site that wants other lines can connect its own receivers.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ logger = logging.getLogger("django_batch")
 
 
 def log_retry(*, subrequests: Sequence[Subrequest], attempt: int, error: Exception, **kwargs: object) -> None:
-    """One line for a group that is run again."""
+    """Write one line for a group that is run again."""
     logger.info("Group of %d sub-requests is run again, retry %d: %s", len(subrequests), attempt, error)
 
 
 def log_batch(*, subresponses: Sequence[Subresponse], duration: float, **kwargs: object) -> None:
-    """One line for the whole batch, behind those of its sub-requests."""
+    """Write one line for each sub-request, then one for the whole batch."""
     if not logger.isEnabledFor(logging.INFO):
         return
     if logger.isEnabledFor(logging.DEBUG):
@@ -28,5 +31,5 @@ def log_batch(*, subresponses: Sequence[Subresponse], duration: float, **kwargs:
 
 
 def _escaped(text: str) -> str:
-    """`text`, which a sender wrote, in one line, as Django writes paths."""
+    """`text` in one line, escaped as Django escapes paths in its log. A sender may have put line ends into it."""
     return text.encode("unicode_escape").decode()

@@ -1,4 +1,7 @@
-"""For the tests of a site: a client that sends batches."""
+"""A client that sends batches, for the tests of a site.
+
+It extends REST framework's `APIClient`, so logins, credentials and formats work as in a site's other tests.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,10 @@ from rest_framework.test import APIClient
 
 
 class BatchClient(APIClient):
-    """DRF's `APIClient`, which also sends batches.
+    """REST framework's `APIClient`, which also sends batches.
 
-    A view that raises is its item's 500, as it is for a real client, unless `raise_request_exception=True` is given.
+    A view that raises an exception gives a 500 for its item, as it does for a real client. With
+    `raise_request_exception=True` the exception reaches the test instead.
     """
 
     def __init__(self, *, raise_request_exception: bool = False, **defaults: Any) -> None:
@@ -22,15 +26,16 @@ class BatchClient(APIClient):
     def batch(
         self, requests: Sequence[Mapping[str, Any]], *, path: str | None = None, **members: Any
     ) -> list[dict[str, Any]]:
-        """The answers to `requests`, in their order. `members` stand beside them, such as `atomic=True`.
+        """The answers to `requests`, in the same order.
 
-        `path` is by default that of `django_batch.urls`. Raises `AssertionError` if the whole batch is refused.
+        `members` are further members of the batch, such as `atomic=True`. `path` defaults to the URL of
+        `django_batch.urls`. Raises `AssertionError` if the whole batch is refused.
         """
         response = self.send_batch({"requests": requests, **members}, path=path)
         assert response.status_code == 207, f"{response.status_code}: {response.content.decode(errors='replace')}"
         return cast("list[dict[str, Any]]", response.json()["responses"])
 
     def send_batch(self, content: object, *, path: str | None = None) -> Any:
-        """The response to the whole batch, whatever it is. `content` is its JSON value, or its exact bytes."""
+        """The response to the whole batch, even if it is refused. `content` is a JSON value, or the exact bytes."""
         data = content if isinstance(content, bytes) else json.dumps(content)
         return self.post(path or reverse("django_batch:batch"), data, content_type="application/json")

@@ -23,17 +23,26 @@ from django_batch.carrier.streaming import AsyncStreamedAnswer, Pieces, Stream, 
 from django_batch.carrier.timing import ServerTiming
 from django_batch.core.batch import Batch, Subresponse
 from django_batch.core.plan import plan
+from django_batch.core.references import Budget
 from django_batch.core.schedule import Schedule
 from django_batch.dialects.base import Dialect, Envelope, Writer, choose
-from django_batch.errors import BatchError, NestedBatch
+from django_batch.errors import BatchError, DryRunNotAllowed, NestedBatch
 from django_batch.execution.batch_run import BatchRun
+from django_batch.execution.chain.access import Access
+from django_batch.execution.chain.item import current_item
 from django_batch.execution.client.client import Client
+from django_batch.execution.client.connection import is_gone
 from django_batch.execution.client.cookies import set_cookies
+from django_batch.execution.client.responses import Bounds
 from django_batch.execution.executors import Executor
 from django_batch.execution.executors.asynchronous import AsyncExecutor
 from django_batch.execution.executors.deadline import Deadline
 from django_batch.execution.executors.loops import on_thread
+from django_batch.execution.requests.context import Contexts
 from django_batch.execution.step_runner import StepRunner
+from django_batch.requests import is_subrequest
+from django_batch.sharing.lookups import Lookups
+from django_batch.sharing.rows import shared_tables
 from django_batch.signals import group_retried
 
 
@@ -42,12 +51,13 @@ class BatchView(APIView):
 
     renderer_classes = (JSONRenderer,)
     parser_classes = PARSERS
-    # What a site asks of all its views by default, and a batch does not have: versions and models are in its items.
+    # A site may ask all its views for a version and a model. A batch has none, because these belong to its items.
     versioning_class = None
     _ignore_model_permissions = True
 
     max_requests = conf.MAX_REQUESTS
     max_size = conf.MAX_SIZE
+    decompress = conf.DECOMPRESS
     max_response_size = conf.MAX_RESPONSE_SIZE
     timeout = conf.TIMEOUT
     methods = conf.METHODS
@@ -58,6 +68,14 @@ class BatchView(APIView):
     max_workers = conf.MAX_WORKERS
     server_timing = conf.SERVER_TIMING
     dialect = conf.DIALECT
+    exempt = conf.EXEMPT
+    group_exempt = conf.GROUP_EXEMPT
+    group_allowed = conf.GROUP_ALLOWED
+    dry_run = conf.DRY_RUN
+    carried_context = conf.CARRIED_CONTEXT
+    around = conf.AROUND
+    share = conf.SHARE
+    stream_timeout = conf.STREAM_TIMEOUT
     # Whether unsafe sub-requests may run side by side too, out of their order.
     parallel_writes = False
 
@@ -76,14 +94,14 @@ class BatchView(APIView):
         dialect = self._dialect
         batch = dialect.parse(self.get_envelope(request))
         writer = dialect.writer(batch)
-        exchange = self.get_batch_run(request._request, batch, streamed=writer.streamed)
+        run = self.get_batch_run(request._request, batch, streamed=writer.streamed)
         self._timing.lap("read")
-        return self.stream(writer, exchange) if writer.streamed else self.answer(writer, exchange)
+        return self.stream(writer, run) if writer.streamed else self.answer(writer, run)
 
-    def answer(self, writer: Writer, exchange: BatchRun) -> HttpResponseBase:
+    def answer(self, writer: Writer, run: BatchRun) -> HttpResponseBase:
         """The answer, when all of it is there."""
         response = HttpResponse(status=writer.status, content_type=writer.content_type, headers=writer.headers)
-        subresponses = exchange.answers(self.get_executor(), max_workers=self.max_workers)
+        subresponses = run.answers(self.get_executor(), max_workers=self.max_workers)
         self._fill(response, writer, subresponses)
         return response
 
@@ -98,10 +116,10 @@ class BatchView(APIView):
         if settings.DEBUG if self.server_timing is None else self.server_timing:
             response.headers["Server-Timing"] = str(self._timing)
 
-    def stream(self, writer: Writer, exchange: BatchRun) -> HttpResponseBase:
+    def stream(self, writer: Writer, run: BatchRun) -> HttpResponseBase:
         """The answer, of which each part is sent when it is there. No cookie can follow the headers."""
-        finished = exchange.finished(self.get_executor(), max_workers=self.max_workers)
-        stream = Stream(written(finished, Pieces(writer, exchange.batch)))
+        finished = run.finished(self.get_executor(), max_workers=self.max_workers)
+        stream = Stream(written(finished, Pieces(writer, run.batch)))
         if self.is_asgi:
             response: StreamedAnswer = AsyncStreamedAnswer(writer, on_thread(stream, at_once=True))
         else:
@@ -111,31 +129,48 @@ class BatchView(APIView):
 
     @property
     def is_asgi(self) -> bool:
-        """Whether the server has a loop. What is streamed by an iterator of the wrong kind comes all at once."""
+        """Whether the server has a loop. A stream of the other kind would be sent all at once."""
         return isinstance(self.request._request, ASGIRequest)
 
     def get_batch_run(self, request: HttpRequest, batch: Batch, *, streamed: bool = False) -> BatchRun:
-        """What is to be done for `batch`. `request` is the one that carries it, `streamed` whether its answers are sent
-        as they come. Raises a `BatchError` for a batch that cannot be run as it is."""
+        """The run of `batch`, ready to begin. `request` carries the batch; answers that are `streamed` are sent as they
+        come. Raises a `BatchError` for a batch that cannot be run."""
+        if batch.dry_run and not self.dry_run:
+            raise DryRunNotAllowed(
+                "This site allows no dry runs. Send the batch without 'dry_run'.", pointer="/dry_run"
+            )
         deadline = Deadline(self.timeout)
-        run = Schedule(plan(batch, parallel_writes=self.parallel_writes), streamed=streamed, over=deadline.over)
-        conversation = Client(
-            request,
-            allowed_headers=self.allowed_headers,
-            methods=self.methods,
-            max_response_size=self.max_response_size,
-            lenient=batch.lenient,
-        )
+        schedule = Schedule(plan(batch, parallel_writes=self.parallel_writes), streamed=streamed, over=deadline.over)
+        lookups = Lookups(shared_tables)
         steps = StepRunner(
-            answers=run.answers,
-            conversation=conversation,
+            answers=schedule.answers,
+            client=self.get_client(request, lookups, deadline),
+            lookups=lookups,
             databases=_databases() if self.atomic_databases is None else self.atomic_databases,
             retries=self.atomic_retries,
             retried=partial(group_retried.send_robust, type(self), request=request),
-            max_size=self.max_size,
+            budget=Budget(self.max_size),
             deadline=deadline,
         )
-        return BatchRun(request, run, steps, sender=type(self))
+        run = BatchRun(request, schedule, steps, sender=type(self))
+        run.open()
+        return run
+
+    def get_client(self, request: HttpRequest, lookups: Lookups, deadline: Deadline) -> Client:
+        """The client that sends the sub-requests of the batch that `request` carries."""
+        # Imported late: Django's request factory lies beside its test tools, which a server has no other use for.
+        from django_batch.execution.requests.factory import SubrequestFactory, absolute_url
+
+        return Client(
+            request,
+            SubrequestFactory(request, allowed_headers=self.allowed_headers, methods=self.methods),
+            contexts=Contexts(self.carried_context, lookups if self.share else None),
+            access=Access(exempt=self.exempt, group_exempt=self.group_exempt, group_allowed=self.group_allowed),
+            around=conf.callables(self.around),
+            bounds=Bounds(self.max_response_size, self.stream_timeout, deadline, partial(is_gone, request)),
+            url=partial(absolute_url, request),
+            sender=type(self),
+        )
 
     def get_dialect(self) -> Dialect:
         """The wire format of this URL: of several, the one that reads the Content-Type of the request."""
@@ -146,12 +181,12 @@ class BatchView(APIView):
         return self.get_dialect()
 
     def get_executor(self) -> Executor:
-        """What drives the run."""
+        """The executor that decides when each step is run."""
         executor: Executor = conf.instances(self.executor)[0]
         return executor
 
     def get_envelope(self, request: Request) -> Envelope:
-        """What the dialect reads. Raises `TooLarge` past `max_size`, if possible before anything is read."""
+        """The content that the dialect reads. Raises `TooLarge` past `max_size`, if possible before reading it."""
         dialect, max_requests = self._dialect, self.max_requests
         if dialect.max_requests is not None:
             max_requests = min(max_requests, dialect.max_requests)
@@ -160,18 +195,19 @@ class BatchView(APIView):
             media_types=dialect.media_types,
             max_size=self.max_size,
             max_requests=max_requests,
+            decompress=self.decompress,
         )
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse a batch inside a batch, whatever path led here, before anything else is looked at."""
-        if "_batch_subrequest" in vars(request._request):
+        if is_subrequest(request._request) or current_item.get() is not None:
             raise NestedBatch("A batch cannot carry a batch. Send its sub-requests in this one.")
         super().initial(request, *args, **kwargs)
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
         """The first form: what a client accepts are the answers inside."""
         first, *others = self.get_renderers()
-        # Between one there is nothing to choose, which takes REST framework 5 % of a batch of one.
+        # With a single renderer there is nothing to negotiate.
         return super().perform_content_negotiation(request, force=True) if others else (first, first.media_type)
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]  # any response will do
@@ -184,11 +220,19 @@ class BatchView(APIView):
         return response
 
 
+class AwaitedAnswer(HttpResponse):
+    """The answer that `writer` writes when `run` has ended, which is not before it has left the thread of the view."""
+
+    def __init__(self, writer: Writer, run: BatchRun) -> None:
+        super().__init__(status=writer.status, content_type=writer.content_type, headers=writer.headers)
+        self.writer = writer
+        self.run = run
+
+
 class AsyncBatchView(BatchView):
     """`BatchView` on the loop of an ASGI server, where async views wait together. Under WSGI it is a `BatchView`."""
 
     view_is_async = True
-    _awaited: tuple[HttpResponse, Writer, BatchRun] | None = None
 
     async def dispatch(  # type: ignore[override]  # as Django's views do where they are async
         self, request: HttpRequest, *args: Any, **kwargs: Any
@@ -197,26 +241,21 @@ class AsyncBatchView(BatchView):
         response = await sync_to_async(super().dispatch)(request, *args, **kwargs)
         if isinstance(response, AsyncStreamedAnswer):
             response.keep_context()
-        elif self._awaited:
-            whole, writer, exchange = self._awaited
-            subresponses = await exchange.aanswers(AsyncExecutor(), max_workers=self.max_workers)
-            self._fill(whole, writer, subresponses)
+        elif isinstance(response, AwaitedAnswer):
+            subresponses = await response.run.aanswers(AsyncExecutor(), max_workers=self.max_workers)
+            self._fill(response, response.writer, subresponses)
         return response
 
-    def answer(self, writer: Writer, exchange: BatchRun) -> HttpResponseBase:
-        """The answer, yet without its content."""
-        if not self.is_asgi:
-            return super().answer(writer, exchange)
-        response = HttpResponse(status=writer.status, content_type=writer.content_type, headers=writer.headers)
-        self._awaited = response, writer, exchange
-        return response
+    def answer(self, writer: Writer, run: BatchRun) -> HttpResponseBase:
+        """The answer, whose content `dispatch` makes on the loop."""
+        return AwaitedAnswer(writer, run) if self.is_asgi else super().answer(writer, run)
 
-    def stream(self, writer: Writer, exchange: BatchRun) -> HttpResponseBase:
+    def stream(self, writer: Writer, run: BatchRun) -> HttpResponseBase:
         """The answer, of which each part is sent when it is there."""
         if not self.is_asgi:
-            return super().stream(writer, exchange)
-        finished = exchange.afinished(AsyncExecutor(), max_workers=self.max_workers)
-        response = AsyncStreamedAnswer(writer, awritten(finished, Pieces(writer, exchange.batch)))
+            return super().stream(writer, run)
+        finished = run.afinished(AsyncExecutor(), max_workers=self.max_workers)
+        response = AsyncStreamedAnswer(writer, awritten(finished, Pieces(writer, run.batch)))
         self._tell_times(response)
         return response
 
@@ -229,8 +268,8 @@ def run_batch(request: HttpRequest | Request, batch: Batch, **options: Any) -> l
     """
     _check_options(BatchView, options)
     view = BatchView(**options)
-    exchange = view.get_batch_run(getattr(request, "_request", request), batch)
-    return exchange.answers(view.get_executor(), max_workers=view.max_workers)
+    run = view.get_batch_run(getattr(request, "_request", request), batch)
+    return run.answers(view.get_executor(), max_workers=view.max_workers)
 
 
 def _databases() -> list[str]:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from ast import literal_eval
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
+from rest_framework.request import Request
 
 from django_batch import conf
 from django_batch.core.batch import Subresponse
 from django_batch.core.schedule import Schedule
 from django_batch.dialects.native import NativeDialect
 from django_batch.execution.executors import SerialExecutor
-from django_batch.execution.executors.base import Executor, Perform
+from django_batch.execution.executors.base import Executor, Run
+from django_batch.sharing.lookups import current_lookups
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView
 from example_project.bookshop.models import Subscriber
@@ -31,18 +37,18 @@ REFERENCE = (ROOT / "docs/reference/settings.md").read_text()
 
 
 class IdleExecutor(Executor):
-    """Performs nothing."""
+    """Runs nothing."""
 
-    def execute(self, run: Schedule, perform: Perform, *, max_workers: int) -> Iterator[Sequence[Subresponse]]:
+    def execute(self, schedule: Schedule, run: Run, *, max_workers: int) -> Iterator[Sequence[Subresponse]]:
         yield from ()
 
 
 class CountingExecutor(SerialExecutor):
     """Remembers how many workers it may have."""
 
-    def execute(self, run: Schedule, perform: Perform, *, max_workers: int) -> Iterator[Sequence[Subresponse]]:
+    def execute(self, schedule: Schedule, run: Run, *, max_workers: int) -> Iterator[Sequence[Subresponse]]:
         self.max_workers = max_workers
-        return super().execute(run, perform, max_workers=max_workers)
+        return super().execute(schedule, run, max_workers=max_workers)
 
 
 class OKDialect(NativeDialect):
@@ -55,6 +61,31 @@ class OKDialect(NativeDialect):
 
 
 COUNTING = CountingExecutor()
+FRUIT: ContextVar[str] = ContextVar("fruit of the settings", default="none")
+LOOK = {"requests": [{"path": "/look/"}]}
+ME_VIEW = "example_project.bookshop.views.accounts.me"
+
+
+@contextmanager
+def surround(request: HttpRequest) -> Iterator[None]:
+    """Marks a request."""
+    request.is_surrounded = True
+    yield
+
+
+def look_around(request: HttpRequest) -> HttpResponse:
+    """Tells what a sub-request sees."""
+    return JsonResponse([FRUIT.get(), hasattr(request, "is_surrounded"), current_lookups.get() is not None], safe=False)
+
+
+def look(response: Any) -> list[Any]:
+    """What it has told."""
+    return response.json()["responses"][0]["body"]
+
+
+def stream(request: HttpRequest) -> HttpResponse:
+    """Two pieces."""
+    return StreamingHttpResponse(iter([b"a", b"b"]))
 
 
 class CountingView(BatchView):
@@ -79,6 +110,15 @@ class Crowded:
         return execute(*args)
 
 
+class GzippedView(BatchView):
+    """Takes each batch as if its sender had compressed it."""
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        request._stream = BytesIO(gzip.compress(request.read()))  # type: ignore[attr-defined]
+        request.META["HTTP_CONTENT_ENCODING"] = "gzip"
+        return super().initialize_request(request, *args, **kwargs)
+
+
 def outcome(response: Any) -> object:
     """The code or status of a refused batch, else of each item."""
     if "responses" not in (answer := response.json()):
@@ -101,6 +141,7 @@ class Row:
 ROWS = {
     "MAX_REQUESTS": Row(1, {"requests": [ME, ME]}, [200, 200], "too_many_requests"),
     "MAX_SIZE": Row(20, {"requests": [ME]}, [200], "too_large"),
+    "DECOMPRESS": Row(True, {"requests": [ME]}, "unsupported_media_type", [200], view=GzippedView),
     "MAX_RESPONSE_SIZE": Row(60, {"requests": [ME, ME]}, [200, 200], [200, "body_too_large"]),
     "METHODS": Row({"GET", "PUT"}, {"requests": [{**ME, "method": "OPTIONS"}]}, [200], ["method_not_allowed"]),
     "ALLOWED_HEADERS": Row(
@@ -126,8 +167,30 @@ ROWS = {
     "SERVER_TIMING": Row(
         True, {"requests": [ME]}, False, True, seen=lambda response: "Server-Timing" in response.headers
     ),
+    "EXEMPT": Row([ME_VIEW], {"requests": [ME]}, [200], ["batch_exempt"]),
+    "GROUP_EXEMPT": Row([ME_VIEW], {"atomic": True, "requests": [ME]}, [200], ["group_exempt"]),
+    "GROUP_ALLOWED": Row(
+        ["example_project.bookshop.views.accounts.Login"],
+        {"atomic": True, "requests": [{"method": "POST", "path": "/api/login/", "body": {}}]},
+        ["group_exempt"],
+        [400],
+    ),
+    "DRY_RUN": Row(True, {"dry_run": True, "requests": [ME]}, "dry_run_not_allowed", [200]),
+    "CARRIED_CONTEXT": Row(["fruit of the settings"], LOOK, "none", "pear", seen=lambda response: look(response)[0]),
+    "AROUND": Row("tests.test_settings.surround", LOOK, False, True, seen=lambda response: look(response)[1]),
+    "SHARE": Row(False, LOOK, True, False, seen=lambda response: look(response)[2]),
+    "STREAM_TIMEOUT": Row(
+        1e-9,
+        {"requests": [{"path": "/stream/"}]},
+        200,
+        504,
+        seen=lambda response: response.json()["responses"][0]["status"],
+    ),
     "DIALECT": Row(OKDialect, {"requests": [ME]}, 207, 200, seen=lambda response: response.status_code),
 }
+
+
+OWN = (path("look/", look_around), path("stream/", stream))
 
 
 def with_attribute(view: type[BatchView], name: str, value: object) -> type[BatchView]:
@@ -135,12 +198,15 @@ def with_attribute(view: type[BatchView], name: str, value: object) -> type[Batc
 
 
 with_transactions = pytest.mark.django_db(transaction=True, databases="__all__")
-NAMES = [pytest.param(name, marks=with_transactions if name.startswith("ATOMIC") else ()) for name in ROWS]
+IN_TRANSACTIONS = ("ATOMIC_DATABASES", "ATOMIC_RETRIES", "GROUP_ALLOWED", "GROUP_EXEMPT", "DRY_RUN")
+NAMES = [pytest.param(name, marks=with_transactions if name in IN_TRANSACTIONS else ()) for name in ROWS]
 
 
 @pytest.fixture
-def client() -> BatchClient:
-    return BatchClient()
+def client() -> Iterator[BatchClient]:
+    token = FRUIT.set("pear")
+    yield BatchClient()
+    FRUIT.reset(token)
 
 
 @pytest.fixture
@@ -148,7 +214,7 @@ def serve(settings):
     """Puts a view where `/shop/` leads to."""
 
     def serve(view: Callable[..., object]) -> None:
-        settings.ROOT_URLCONF = (path("shop/", view), path("crowded/", Crowded()), *urlpatterns)
+        settings.ROOT_URLCONF = (path("shop/", view), path("crowded/", Crowded()), *OWN, *urlpatterns)
 
     return serve
 
@@ -158,8 +224,9 @@ def test_every_setting_is_tried_below():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_setting_that_is_not_made_has_its_default(name, client, serve):
+def test_setting_that_is_not_made_has_its_default(name, client, serve, settings):
     row = ROWS[name]
+    settings.BATCH = {}
     serve(row.view.as_view())
     assert row.seen(client.send_batch(row.batch, path="/shop/")) == row.default
 
@@ -235,7 +302,7 @@ def entry(name: str) -> str:
 def test_reference_tells_the_default_and_what_is_allowed(name):
     setting = conf.SETTINGS[name]
     default = re.match(r"Default: `([^`]+)`", entry(name))[1]
-    assert (conf.DEFAULT_ALLOWED_HEADERS if name == "ALLOWED_HEADERS" else literal_eval(default)) == setting.default
+    assert (getattr(conf, default) if default.startswith("DEFAULT_") else literal_eval(default)) == setting.default
     assert setting.expects in " ".join(entry(name).split())
 
 
@@ -245,4 +312,4 @@ def test_reference_lists_the_default_headers():
 
 
 def test_reference_has_no_other_settings():
-    assert re.findall(r"^### `(\w+)`$", REFERENCE, re.MULTILINE) == list(conf.SETTINGS)
+    assert sorted(re.findall(r"^### `(\w+)`$", REFERENCE, re.MULTILINE)) == sorted(conf.SETTINGS)

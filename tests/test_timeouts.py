@@ -31,7 +31,7 @@ urlpatterns = [path("late/", late), path("", include("example_project.urls"))]
 
 @pytest.fixture(autouse=True)
 def clock(settings, monkeypatch):
-    settings.BATCH = {"TIMEOUT": 5}
+    settings.BATCH = {"TIMEOUT": 5, "DRY_RUN": True}
     monkeypatch.setattr("django_batch.views.Deadline", partial(Deadline, clock=lambda: Clock.now))
 
 
@@ -56,7 +56,7 @@ def numbers() -> set[str]:
 def test_what_has_not_started_is_not_run(ada, bookshop):
     answers = ada.batch([put(1), LATE, put(2), put(3)])
     assert fates(answers) == ["201", "200", "424 not_run", "424 not_run"]
-    assert answers[2]["body"]["detail"] == "Not run, as the time of the batch was over."
+    assert answers[2]["body"]["detail"] == "Not run because the time of the batch was over."
     assert numbers() == {"N-1"}
 
 

@@ -46,7 +46,7 @@ from django_batch.errors import BatchError, UnknownDependency
 from django_batch.execution.batch_run import BatchRun
 from django_batch.execution.client.cookies import set_cookies
 from django_batch.execution.executors import SerialExecutor
-from django_batch.execution.executors.base import Executor, Perform
+from django_batch.execution.executors.base import Executor, Run
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView, run_batch
 from example_project.urls import urlpatterns
@@ -285,10 +285,10 @@ class LineDialect(Dialect):
 class BackwardExecutor(SerialExecutor):
     """Has the steps of a batch done in the order of the alphabet."""
 
-    def execute(self, run: Schedule, perform: Perform, *, max_workers: int) -> Iterator[Sequence[Subresponse]]:
-        for step in sorted(run.start(100), key=lambda step: step.subrequests[0].id):
-            subresponses = perform(step)
-            run.finish(step, subresponses)
+    def execute(self, schedule: Schedule, run: Run, *, max_workers: int) -> Iterator[Sequence[Subresponse]]:
+        for step in sorted(schedule.start(100), key=lambda step: step.subrequests[0].id):
+            subresponses = run(step)
+            schedule.finish(step, subresponses)
             yield subresponses
 
 

@@ -1,7 +1,8 @@
-"""Answers sent piece by piece, while the batch runs.
+"""Answers that are sent piece by piece while the batch runs.
 
-The outer middlewares have gone by then: headers and cookies are sent, and the session is saved, before the first
-sub-request. What they had set around the view, such as its language, is kept in a copy of the context.
+The response leaves the outer middleware before the first sub-request is run. So headers and cookies are sent, and the
+session is saved, before there is any answer: a streamed batch cannot set cookies. Values that the middleware had set
+around the view, such as the active language, are kept in a copy of the context.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from django.http import StreamingHttpResponse
 
 from django_batch.core.batch import Batch, Subresponse
 from django_batch.dialects.base import Writer
+from django_batch.dialects.base import written as safely_written
 from django_batch.execution.executors.loops import settled
+from django_batch.execution.internals import with_room
 
-# nginx would hold back what is small, and a compressor what it has not seen the end of.
+# Without these headers nginx would hold back small pieces, and a compressing middleware would wait for more input.
 _HEADERS = {"X-Accel-Buffering": "no", "Content-Encoding": "identity"}
 
 
 class Pieces:
-    """Writes answers as they come with `writer`, and those that come before their turn when it has come."""
+    """Writes answers with `writer` as they arrive. A writer that needs them in order gets early answers later."""
 
     def __init__(self, writer: Writer, batch: Batch) -> None:
         self.begin, self.end = writer.begin, writer.end
@@ -31,9 +34,9 @@ class Pieces:
         self._early: dict[str, Subresponse] = {}
 
     def take(self, subresponses: Iterable[Subresponse]) -> bytes:
-        """What can be written, now that there are `subresponses` too."""
+        """The bytes that can be sent now that `subresponses` have arrived."""
         ready = self._in_turn(subresponses) if self._writer.in_order else subresponses
-        return b"".join([self._writer.write(each) for each in ready])
+        return b"".join([safely_written(self._writer.write, each) for each in ready])
 
     def _in_turn(self, subresponses: Iterable[Subresponse]) -> Iterator[Subresponse]:
         self._early.update((each.subrequest.id, each) for each in subresponses)
@@ -42,7 +45,7 @@ class Pieces:
 
 
 def written(finished: Generator[Sequence[Subresponse], None, None], pieces: Pieces) -> Generator[bytes, None, None]:
-    """What is to be sent of `finished`. None of it is empty, which some servers take for the end."""
+    """The pieces of the answer to `finished`. None is empty, because some servers take an empty piece for the end."""
     with closing(finished):
         if opening := pieces.begin():
             yield opening
@@ -56,7 +59,7 @@ def written(finished: Generator[Sequence[Subresponse], None, None], pieces: Piec
 async def awritten(
     finished: AsyncGenerator[Sequence[Subresponse], None], pieces: Pieces
 ) -> AsyncGenerator[bytes, None]:
-    """As `written`."""
+    """`written` for asynchronous batches."""
     async with aclosing(finished):
         if opening := pieces.begin():
             yield opening
@@ -68,22 +71,23 @@ async def awritten(
 
 
 class Stream(Iterator[bytes]):
-    """`pieces`, each made in the context in which this was made."""
+    """An iterator that makes each of `pieces` in the context in which the stream was created."""
 
     def __init__(self, pieces: Generator[bytes, None, None]) -> None:
         self._pieces = pieces
         self._context = copy_context()
 
+    @with_room
     def __next__(self) -> bytes:
         return self._context.run(next, self._pieces)
 
     def close(self) -> None:
-        """End what is in progress, and start nothing more."""
+        """End the sub-requests in progress, and start no more."""
         self._context.run(self._pieces.close)
 
 
 class AsyncStream(AsyncIterator[bytes]):
-    """As `Stream`, under ASGI: each of `pieces` is made by a task of its own, in `context` or in that of its reader."""
+    """`Stream` under ASGI. Each of `pieces` is made by its own task, in `context` or else in the reader's context."""
 
     def __init__(self, pieces: AsyncGenerator[bytes, None]) -> None:
         self._pieces = pieces
@@ -93,7 +97,7 @@ class AsyncStream(AsyncIterator[bytes]):
         return await asyncio.create_task(self._next(), context=self.context)
 
     async def aclose(self) -> None:
-        """End what is in progress, and start nothing more."""
+        """End the sub-requests in progress, and start no more."""
         await settled(asyncio.create_task(self._end(), context=self.context))
 
     async def _next(self) -> bytes:
@@ -104,7 +108,7 @@ class AsyncStream(AsyncIterator[bytes]):
 
 
 class StreamedAnswer(StreamingHttpResponse):
-    """The answer that `writer` writes into `stream`."""
+    """The response whose body is `stream`, with the status and headers of `writer`."""
 
     def __init__(self, writer: Writer, stream: Stream | AsyncStream) -> None:
         headers = {**writer.headers, **_HEADERS}
@@ -112,19 +116,21 @@ class StreamedAnswer(StreamingHttpResponse):
 
 
 class AsyncStreamedAnswer(StreamedAnswer):
-    """The same under ASGI. It ends with whoever reads it, or stops to."""
+    """`StreamedAnswer` under ASGI. When its reader finishes or goes away, the batch ends too."""
 
     def __init__(self, writer: Writer, pieces: AsyncGenerator[bytes, None]) -> None:
         self._stream = AsyncStream(pieces)
         super().__init__(writer, self._stream)
 
     def keep_context(self) -> None:
-        """Let what follows be done in the context of the caller."""
+        """Make all further pieces in the context of the caller."""
         self._stream.context = copy_context()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             async for piece in super().__aiter__():
                 yield piece
-        finally:  # on the loop: a response is closed on a thread, which what is in progress may be waiting for
+        finally:
+            # Close the stream here, on the loop: Django closes a response on a thread that a sub-request in progress
+            # may be waiting for.
             await self._stream.aclose()

@@ -1,4 +1,7 @@
-"""What took how long, for whoever sends a batch (Server-Timing, https://www.w3.org/TR/server-timing/)."""
+"""The durations of the parts of a batch, which its sender gets in a header.
+
+The header is `Server-Timing` (https://www.w3.org/TR/server-timing/), which browsers show in their network panel.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,14 @@ from time import perf_counter
 
 
 class ServerTiming:
-    """The durations of parts that follow each other. As a string, it is the value of the header."""
+    """A stopwatch for consecutive parts of the work. `str()` gives the value of the header."""
 
     def __init__(self) -> None:
         self._parts: list[tuple[str, float]] = []
         self._start = perf_counter()
 
     def lap(self, name: str) -> None:
-        """What was done since the last lap, or since this was made, is called `name`."""
+        """End a part of the work that began with the previous lap, or with the creation of this object, as `name`."""
         now = perf_counter()
         self._parts.append((name, (now - self._start) * 1000))
         self._start = now

@@ -18,7 +18,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_batch.decorators import batch_exempt
+from django_batch.decorators import batch_exempt, group_exempt
 
 from ..forms import ProfileForm
 from ..models import Subscriber
@@ -26,6 +26,7 @@ from ..serializers import PasswordSerializer, SubscriptionSerializer
 
 
 @method_decorator(csrf_protect, name="dispatch")
+@method_decorator(group_exempt, name="dispatch")
 class Login(GenericAPIView):
     """Starts a session. Protected, so that no other site can log its visitors in here."""
 
