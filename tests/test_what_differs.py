@@ -9,32 +9,31 @@ from contextlib import ExitStack
 from urllib.parse import quote
 
 import pytest
-from asgiref.sync import async_to_sync
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.core.cache import cache
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.core.signals import request_finished, request_started
-from django.test import AsyncClient, override_settings
+from django.test import override_settings
 from django.urls import URLResolver
-from django.utils import timezone
 
+from example_project.bookshop.models import Author
+
+from .equivalence import odd
 from .equivalence.calls import REFUSED as REFUSED_CALLS
-from .equivalence.calls import api
+from .equivalence.calls import api, login
 from .equivalence.client import JSON, Call
 from .equivalence.differences import (
     ALIKE,
+    BEFORE_DJANGO,
+    COOKIES,
     DIFFERENCES,
-    ENVIRONMENT,
     FOUND_ONCE,
     GROUPS,
     INSIDE,
-    LOOKED_UP_ONCE,
     MESSAGE,
-    OTHER_PATHS,
     OWN_REQUEST,
     REFUSED,
-    SET_COOKIE,
-    SIGNALS,
-    SIZE,
-    STREAMS,
-    THREAD,
+    WHOLE,
     Difference,
     refusal_of,
 )
@@ -42,6 +41,7 @@ from .equivalence.runs import OF_THE_BATCH
 from .equivalence.senders import Sender, connect
 from .equivalence.sites import CHAINS, Site, serving
 from .equivalence.wire import read_answers, write_batch
+from .file_databases import OPTIONS, in_files
 from .markdown import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -144,7 +144,7 @@ def test_path_that_no_browser_sends_refuses_the_whole_batch(client):
     assert post(client, write_batch([Call("GET", "/api/me/"), strange], prefix="")).status == 400
 
 
-@shows(SET_COOKIE)
+@shows(COOKIES)
 def test_cookie_is_set_on_the_answer_of_the_batch_and_not_in_the_item(known_as):
     client = known_as(csrf="missing")
     [answer] = batch(client, Call("GET", "/api/visits/"))
@@ -152,7 +152,7 @@ def test_cookie_is_set_on_the_answer_of_the_batch_and_not_in_the_item(known_as):
     assert value(client.send(Call("GET", "/api/visits/"))) == {"visits": 2}
 
 
-@shows(OTHER_PATHS)
+@shows(COOKIES)
 def test_cookie_for_another_path_than_that_of_the_batch_is_not_sent(client):
     client.send(Call("POST", "/api/cookies/?name=a&value=1&path=/api/"))
     call = Call("GET", "/api/cookies/")
@@ -160,24 +160,11 @@ def test_cookie_for_another_path_than_that_of_the_batch_is_not_sent(client):
     assert value(batch(client, call)[0]) == {}
 
 
-@shows(LOOKED_UP_ONCE)
-@pytest.mark.parametrize("known", [{"login": "ada"}, {"authorization": "Token ada-token"}], ids=str)
-def test_what_others_change_meanwhile_is_seen_by_the_next_batch(known_as, known):
-    client = known_as(csrf="valid", **known)
-    who, unheard = Call("GET", "/who/"), Call("GET", "/change/unheard/")
-    assert [value(answer).get("staff") for answer in batch(client, who, unheard, who)] == [False, None, False]
-    assert [value(answer)["staff"] for answer in batch(client, who)] == [True]
-    assert [value(client.send(call)).get("staff") for call in (who, unheard, who)] == [True, None, False]
-
-
-@shows(FOUND_ONCE)
-def test_host_that_is_allowed_at_first_is_allowed_to_the_end(through, settings):
-    client = through("close")
-    call = Call("GET", "/api/me/")
-    settings.ALLOWED_HOSTS = ["testserver"]
-    assert [answer.status for answer in batch(client, call, call)] == [200, 200]
-    settings.ALLOWED_HOSTS = ["testserver"]
-    assert [client.send(call).status, client.send(call).status] == [200, 400]
+@shows(COOKIES)
+def test_secure_cookie_that_is_set_over_http_is_sent_with_the_next_item(client):
+    calls = [Call("POST", "/odd/cookies/?name=a&path=/&secure=1"), Call("GET", "/api/cookies/")]
+    assert value(batch(client, *calls)[1]) == {"a": "1"}
+    assert [client.send(call) for call in calls][1].body == b"{}"
 
 
 @shows(FOUND_ONCE)
@@ -202,16 +189,7 @@ def test_headers_of_the_batch_as_a_message_are_not_those_of_an_item(client):
     assert value(alone)["headers"] == {**common, **OF_THE_BATCH}
 
 
-@shows(ENVIRONMENT)
-def test_request_of_an_item_is_one_of_wsgi_too_under_asgi(bookshop, settings):
-    settings.ROOT_URLCONF = "tests.equivalence.urls"
-    content = json.dumps([{"path": "/kind/"}])
-    response = async_to_sync(AsyncClient().post)("/batch/", content, content_type=JSON)
-    assert response.json()[0]["response"] == "WSGIRequest ASGIRequest"
-    assert async_to_sync(AsyncClient().get)("/kind/").content == b"ASGIRequest"
-
-
-@shows(ENVIRONMENT)
+@shows(MESSAGE)
 def test_what_the_server_says_of_itself_is_not_in_the_environment_of_an_item(client):
     call = Call("GET", "/environment/")
     alone, in_batch = set(value(client.send(call))), set(value(batch(client, call)[0]))
@@ -219,22 +197,47 @@ def test_what_the_server_says_of_itself_is_not_in_the_environment_of_an_item(cli
         "RAW_URI",
         "wsgi.file_wrapper",
         "wsgi.input_terminated",
-        "wsgi.multiprocess",
-        "wsgi.multithread",
-        "wsgi.run_once",
     }
     assert in_batch - alone == set()
 
 
-@shows(THREAD)
-def test_time_zone_that_a_view_activates_is_gone_in_the_next_item(client):
-    calls = [Call("GET", "/time-zone/")] * 2
-    with timezone.override(None):
-        assert [answer.body for answer in batch(client, *calls)] == [b"UTC", b"UTC"]
-        assert [client.send(call).body for call in calls] == [b"UTC", b"Europe/Berlin"]
+@shows(INSIDE)
+@pytest.mark.parametrize(("around", "before"), [(None, "'/batch/'"), ("outside", "'nothing'")])
+def test_thread_local_of_a_middleware_is_that_of_the_batch_unless_it_is_set_back(around, before, through, settings):
+    client = through("remember_and_restore")
+    settings.BATCH = {"AROUND": around and f"tests.equivalence.middleware.{around}"}
+    call = Call("GET", "/api/me/")
+    assert client.send(call).headers["x-before"] == "'nothing'"
+    assert batch(client, call)[0].headers["x-before"] == before
 
 
-@shows(SIGNALS)
+class TenantRequest(WSGIRequest):
+    """What a server's handler makes, where a site has one of its own."""
+
+
+class TenantHandler(WSGIHandler):
+    request_class = TenantRequest
+
+
+@shows(BEFORE_DJANGO)
+def test_request_class_of_a_handler_of_the_sites_own_is_not_that_of_an_item(bookshop, tmp_path):
+    with serving(Site(), tmp_path):
+        client = connect(TenantHandler(), Site(), Sender(csrf="missing"))
+        call = Call("GET", "/kind/")
+        assert client.send(call).body == b"TenantRequest"
+        assert batch(client, call)[0].body == b"WSGIRequest"
+
+
+@shows(BEFORE_DJANGO)
+def test_static_files_that_runserver_answers_are_not_found_in_a_batch(bookshop, tmp_path):
+    with serving(Site(), tmp_path) as application, override_settings(DEBUG=True):
+        client = connect(StaticFilesHandler(application), Site(), Sender(csrf="missing"))
+        call = Call("GET", "/static/rest_framework/css/default.css")
+        assert client.send(call).status == 200
+        assert batch(client, call)[0].status == 404
+
+
+@shows(INSIDE)
 @pytest.mark.parametrize("signal", [request_started, request_finished], ids=["started", "finished"])
 def test_signals_of_a_request_are_sent_once_for_the_batch(client, signal):
     sent = []
@@ -254,7 +257,7 @@ def test_signals_of_a_request_are_sent_once_for_the_batch(client, signal):
         signal.disconnect(remember)
 
 
-@shows(STREAMS)
+@shows(WHOLE)
 def test_stream_that_breaks_off_is_a_500(client):
     call = Call("GET", "/cut-short/")
     [answer] = batch(client, call)
@@ -263,7 +266,7 @@ def test_stream_that_breaks_off_is_a_500(client):
         client.send(call)
 
 
-@shows(SIZE)
+@shows(WHOLE)
 def test_body_past_the_bound_is_a_problem_instead(client):
     call = Call("GET", "/api/terms/")
     with override_settings(BATCH={"MAX_RESPONSE_SIZE": 10}):
@@ -282,14 +285,56 @@ def test_bodies_that_are_written_alike_are_not_the_same_alone(client, one, other
     assert [client.send(call).body.decode() for call in calls] == [one, other]
 
 
+def in_a_group(client, *calls):
+    """The answers to `calls`, all or nothing."""
+    content = write_batch(calls, prefix="").replace(b"{", b'{"atomic": true, ', 1)
+    return read_answers(post(client, content).body)
+
+
 @shows(GROUPS)
 def test_error_that_a_view_swallows_breaks_its_group(known_as):
     client = known_as(csrf="missing")
     subscribe = api("POST", "/api/newsletter/", {"email": "a@example.com"})
-    calls = write_batch([subscribe, subscribe], prefix="")
-    answers = read_answers(post(client, calls.replace(b"{", b'{"atomic": true, ', 1)).body)
-    assert [answer.status for answer in answers] == [424, 500]
+    assert [answer.status for answer in in_a_group(client, subscribe, subscribe)] == [424, 500]
     assert [client.send(subscribe).status for _ in range(2)] == [200, 200]
+
+
+@shows(GROUPS)
+def test_view_that_logs_in_is_in_no_group(known_as):
+    call = api("POST", "/api/login/", login("ada"))
+    [answer] = in_a_group(known_as(csrf="valid"), call)
+    assert (answer.status, value(answer)["code"]) == (403, "group_exempt")
+    assert batch(known_as(csrf="valid"), call)[0].status == known_as(csrf="valid").send(call).status == 200
+
+
+@shows(GROUPS)
+def test_hook_of_a_group_runs_when_the_middlewares_of_its_member_have_ended(through):
+    client = through("remember_and_restore")
+    call = Call("GET", "/hook/")
+    odd.heard.clear()
+    client.send(call)
+    in_a_group(client, call)
+    assert odd.heard == ["/hook/", "/batch/"]
+
+
+@shows(GROUPS)
+def test_what_a_view_puts_into_a_cache_stays_when_its_group_is_rolled_back(known_as):
+    client = known_as(csrf="missing")
+    answers = in_a_group(client, Call("GET", "/cache/"), Call("GET", "/api/broken/"))
+    assert [answer.status for answer in answers] == [424, 500]
+    assert cache.get("kept") == "by a view"
+
+
+@shows(GROUPS)
+def test_what_a_view_writes_on_a_thread_of_its_own_stays_when_its_group_is_rolled_back(
+    templates, transactional_db, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(OPTIONS, "transaction_mode", "DEFERRED")  # a group that only reads locks nobody out
+    with in_files(templates, tmp_path), serving(Site(), tmp_path) as application:
+        client = connect(application, Site(), Sender(csrf="missing"))
+        answers = in_a_group(client, Call("GET", "/thread/"), Call("GET", "/api/broken/"))
+        assert [answer.status for answer in answers] == [424, 500]
+        assert Author.objects.filter(name="Of a thread").count() == 1
 
 
 def test_every_difference_is_shown_by_a_test():

@@ -82,6 +82,8 @@ def _operations(items: Sequence[Item]) -> bytes:
 
 
 def _operation(name: str, path: str, **members: Any) -> Item:
+    """An operation, which has no id."""
+    members.pop("id", None)
     return {"name": name, "relative_url": path.replace(REFERENCE, "{result=0:$}"), **members}
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.http import HttpResponse
+from django.test import override_settings
 
 from django_batch.testing import BatchClient
 from tests.forms import CONTENT_TYPE as UPLOAD
@@ -73,9 +76,14 @@ class Sender:
         prefix = self.environ.get("SCRIPT_NAME") or settings.FORCE_SCRIPT_NAME or ""
         path = item["path"].removeprefix(prefix)
         headers = {**self._csrf_header(client), **item.get("headers", {})}
-        return client.generic(
-            item.get("method", "GET"), path, bytes_of(**item), JSON, secure=self.secure, headers=headers
-        )
+        try:
+            return client.generic(
+                item.get("method", "GET"), path, bytes_of(**item), JSON, secure=self.secure, headers=headers
+            )
+        except BaseException as error:  # which a server turns into a 500, and a test client does not
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            return HttpResponse(status=500)
 
     def _csrf_header(self, client: BatchClient) -> dict[str, str]:
         cookie = client.cookies.get(settings.CSRF_COOKIE_NAME)
@@ -89,12 +97,23 @@ def bytes_of(body: object = None, **members: Any) -> bytes:
 
 @dataclass(frozen=True)
 class Attack:
-    """`answers` has the status of each item, or the code of its refusal. If it is no list, the batch is refused so."""
+    """`answers` has the status of each item, or the code of its refusal. If it is no list, the batch is refused so.
+
+    `members` stand in the batch beside its items, and `around` is entered before it is sent.
+    """
 
     answers: list[int | str] | int | str
     items: Sequence[Item]
     sender: Sender = field(default_factory=Sender)
     site: Mapping[str, Any] = field(default_factory=dict)
+    members: Mapping[str, Any] = field(default_factory=dict)
+    around: Callable[[], AbstractContextManager[object]] = nullcontext
+
+    @contextmanager
+    def on_site(self) -> Iterator[None]:
+        """The site that is attacked."""
+        with override_settings(**self.site), self.around():
+            yield
 
     def on(self, road: Road) -> Attack:
         """The attack, which goes this way."""

@@ -14,16 +14,18 @@ from django.urls import include, path
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
-from rest_framework.authentication import TokenAuthentication
+from rest_framework.authentication import BaseAuthentication, TokenAuthentication
 from rest_framework.authtoken.models import Token
 from rest_framework.decorators import action
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
-from django_batch.decorators import batch_exempt
+from django_batch.authentication import SharedTokenAuthentication
+from django_batch.decorators import batch_exempt, group_exempt
 from django_batch.views import BatchView
 from example_project.bookshop.models import Author
 
@@ -193,12 +195,64 @@ class ExemptActions(ViewSet):
         return Response("reached")
 
 
+def by_keyword(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Calls `view` as some decorators do."""
+    return lambda request: view(request=request)
+
+
+@group_exempt
+def group_exempt_view(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("reached")
+
+
+class ByToken(APIView):
+    """Takes tokens, under a keyword that is set on the authenticator."""
+
+    permission_classes = (IsAuthenticated,)
+    keyword = "Token"
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        authenticator = SharedTokenAuthentication()
+        authenticator.keyword = self.keyword
+        return [authenticator]
+
+    def get(self, request: Request) -> Response:
+        return Response(request.user.get_username())
+
+
+class EndingError(BaseException):
+    """What no framework expects."""
+
+
+class UnclosedResponse(HttpResponse):
+    def close(self) -> None:
+        super().close()
+        raise RuntimeError("This response is broken on purpose.")
+
+
+def end(request: HttpRequest, what: str) -> HttpResponse:
+    """Answers in a way that would end more than this request."""
+    if what == "base":
+        raise EndingError
+    response = UnclosedResponse() if what == "close" else HttpResponse()
+    if what == "headers":
+        response.headers = None
+    elif what == "status":
+        response.status_code = "none"
+    return response
+
+
 router = SimpleRouter()
 router.register("exempt-viewset", ExemptViewSet, "exempt-viewset")
 router.register("exempt-actions", ExemptActions, "exempt-actions")
 urlpatterns = [
     path("", seen),
-    path("seen/", seen),
+    path("seen/", seen, name="seen"),
+    path("by-token/", ByToken.as_view()),
+    path("by-keyword/", ByToken.as_view(keyword="Key")),
+    path("end/<slug:what>/", end),
+    path("exempt-by-keyword/", by_keyword(exempt)),
+    path("group-exempt-by-keyword/", by_keyword(group_exempt_view)),
     path("say/", say),
     path("shred/", Shred.as_view()),
     path("enter/<slug:name>/", enter),

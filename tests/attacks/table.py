@@ -9,6 +9,7 @@ from typing import Any
 
 from django_batch.conf import DEFAULT_ALLOWED_HEADERS
 from example_project.settings import MIDDLEWARE
+from tests.equivalence.sites import ROUTERS, SHARED_BACKENDS, tenants
 
 from .senders import (
     CSRF_TOKEN,
@@ -27,11 +28,24 @@ from .senders import (
 
 
 def allowing(*names: str) -> dict[str, Any]:
-    return {"BATCH": {"ALLOWED_HEADERS": [*DEFAULT_ALLOWED_HEADERS, *names]}}
+    return {"BATCH": {"DRY_RUN": True, "ALLOWED_HEADERS": [*DEFAULT_ALLOWED_HEADERS, *names]}}
 
 
 ME, SEEN, AUTHOR = get("/api/me/"), get("/seen/"), post("/api/authors/", {"name": "Eve"})
 NESTED, BROKEN, GUESS = post("/batch/", {"requests": [ME]}), get("/api/broken/"), post("/guess/")
+WRONG_LOGIN, RIGHT_LOGIN = (
+    post("/api/login/", {"username": "ada", "password": password}) for password in ("wrong", "ada-secret")
+)
+ENDINGS = ("base", "headers", "status")
+BAD_QUERY: dict[str, Any] = {"name": {"$ref": "0#$.body[?value(@) == 1]"}}
+AFTER = said(b"still here", "text/plain")
+BEN = Sender({"Authorization": "Token ben-token"})
+TENANTS: dict[str, Any] = {
+    "MIDDLEWARE": ["tests.equivalence.middleware.choose_tenant", *MIDDLEWARE],
+    "DATABASE_ROUTERS": ROUTERS,
+    "SESSION_ENGINE": "django_batch.sessions.db",
+    "AUTHENTICATION_BACKENDS": SHARED_BACKENDS,
+}
 NOBODY, ADA, STAFF = (
     Sender(),
     Sender({"Authorization": "Token ada-token"}),
@@ -40,6 +54,8 @@ NOBODY, ADA, STAFF = (
 ADA_IN_BROWSER, STAFF_IN_BROWSER = (Sender(session_of=name, csrf_token=CSRF_TOKEN) for name in ("ada", "staff"))
 STAFF_THROUGH_OPEN_DOOR = replace(STAFF_IN_BROWSER, batch_path="/open-batch/")  # which itself checks nothing
 NO_CHANGE: dict[str, Any] = {}
+# Where a login may be part of a group, so that what it brings is undone with the group.
+LOGINS_IN_GROUPS = {"BATCH": {"DRY_RUN": True, "GROUP_ALLOWED": ["tests.attacks.site.enter"]}}
 BELOW_SHOP = Sender(environ={"SCRIPT_NAME": "/shop"})
 BEHIND_PROXY = {
     "MIDDLEWARE": [*MIDDLEWARE, "tests.attacks.site.ProxyUserMiddleware"],
@@ -54,9 +70,10 @@ ABOUT_SENDER = (
     "X-Scheme",  # SECURE_PROXY_SSL_HEADER of the site
 )
 ABOUT_MESSAGE = (
-    *("Content-Length", "Transfer-Encoding", "TE", "Trailer", "Connection", "Keep-Alive", "Proxy-Authorization"),
+    *("Transfer-Encoding", "TE", "Trailer", "Keep-Alive", "Proxy-Authorization"),
     *("Proxy-Connection", "Upgrade", "Expect", "HTTP2-Settings"),
 )
+LEFT_OUT = ("Content-Length", "Connection")  # as clients write them into every item
 ENVIRONMENT = ("Request-Method", "Query-String", "Path-Info", "Script-Name", "Server-Name", "HTTPS", "Auth-Type")
 UNDERSCORES = ("REMOTE_USER", "X_Forwarded_For", "X-Forwarded_For", "wsgi.url_scheme", "CONTENT_LENGTH")
 ODD_NAMES = (
@@ -148,30 +165,45 @@ FILLED_IN_SEGMENT = (
 LINE_BREAKS = ("\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029")
 
 
-def grouped(*items: Item) -> list[Item]:
-    return [{**item, "atomicity_group": "group"} for item in items]
+def grouped(*items: Item, name: str = "group") -> list[Item]:
+    return [{**item, "atomicity_group": name} for item in items]
+
+
+def exempting(*names: str) -> dict[str, Any]:
+    return {"BATCH": {"DRY_RUN": True, "EXEMPT": names}}
 
 
 def filled_header(name: str) -> Item:
     return get("/seen/", headers={name: "{0#/body}"}, depends_on="0")
 
 
-def refused(code: str, items: Sequence[Item], sender: Sender = NOBODY, site: Mapping[str, Any] = NO_CHANGE) -> Attack:
-    """Each of `items` is refused, but not what comes after them."""
-    return Attack([*[code] * len(items), 200], [*items, SEEN], sender, site)
+def refused(
+    code: str,
+    items: Sequence[Item],
+    sender: Sender = NOBODY,
+    site: Mapping[str, Any] = NO_CHANGE,
+    *,
+    after: Item = SEEN,
+) -> Attack:
+    """Each of `items` is refused, and not what comes after them."""
+    return Attack([*[code] * len(items), 200], [*items, after], sender, site)
 
 
 ATTACKS: dict[str, list[Attack]] = {
     "Headers by which a site knows its sender": [
         refused("header_not_allowed", [*map(with_header, ABOUT_SENDER)], site=BEHIND_PROXY)
     ],
-    "Headers about the message or its connection": [refused("header_not_allowed", [*map(with_header, ABOUT_MESSAGE)])],
+    "Headers about the message or its connection": [
+        refused("header_not_allowed", [*map(with_header, ABOUT_MESSAGE)]),
+        Attack([200] * 3, [*map(with_header, LEFT_OUT), SEEN]),
+    ],
     "Such headers on a site that lists them by mistake": [
         refused(
             "header_not_allowed",
             [*map(with_header, (*ABOUT_SENDER, *ABOUT_MESSAGE))],
             site={**BEHIND_PROXY, **allowing(*ABOUT_SENDER, *ABOUT_MESSAGE)},
-        )
+        ),
+        Attack([200] * 3, [*map(with_header, LEFT_OUT), SEEN], site={**BEHIND_PROXY, **allowing(*LEFT_OUT)}),
     ],
     "Keys of the server's environment as headers": [
         refused("header_not_allowed", [*map(with_header, ENVIRONMENT)], site=BEHIND_PROXY)
@@ -281,11 +313,16 @@ ATTACKS: dict[str, list[Attack]] = {
     ],
     "A login that renews the CSRF cookie, after a wrong token": [
         *(
-            Attack([200, 403], [post("/enter/staff/"), AUTHOR], Sender(csrf_token=token, batch_path=batch_path))
+            Attack(
+                [200, 403],
+                [post("/enter/staff/"), AUTHOR],
+                Sender(csrf_token=token, batch_path=batch_path),
+                LOGINS_IN_GROUPS,
+            )
             for token in WRONG_TOKENS
             for batch_path in ("/batch/", "/token-batch/", "/open-batch/")
         ),
-        Attack([200, 201], [post("/enter/staff/"), AUTHOR], Sender(csrf_token=CSRF_TOKEN)),
+        Attack([200, 201], [post("/enter/staff/"), AUTHOR], Sender(csrf_token=CSRF_TOKEN), LOGINS_IN_GROUPS),
     ],
     "A session where only a token is taken, or a token where only a session is": [
         Attack([401], [get("/api/partner/stock/")], STAFF_IN_BROWSER),
@@ -323,13 +360,21 @@ ATTACKS: dict[str, list[Attack]] = {
         )
     ],
     "Rights that only a later item brings": [
-        Attack([401, 200, 201], [AUTHOR, post("/enter/staff/"), AUTHOR], Sender(csrf_token=CSRF_TOKEN)),
+        Attack(
+            [401, 200, 201],
+            [AUTHOR, post("/enter/staff/"), AUTHOR],
+            Sender(csrf_token=CSRF_TOKEN),
+            LOGINS_IN_GROUPS,
+        ),
         Attack([403, 200, 201], [AUTHOR, post("/change/promote/"), AUTHOR], ADA),
     ],
     "Rights that a rolled-back group has given": [
         Attack(["rolled_back", 500, 403], [*grouped(post("/change/promote/"), BROKEN), AUTHOR], ADA),
         Attack(
-            ["rolled_back", 500, 401], [*grouped(post("/enter/staff/"), BROKEN), AUTHOR], Sender(csrf_token=CSRF_TOKEN)
+            ["rolled_back", 500, 401],
+            [*grouped(post("/enter/staff/"), BROKEN), AUTHOR],
+            Sender(csrf_token=CSRF_TOKEN),
+            LOGINS_IN_GROUPS,
         ),
     ],
     "More tries than a throttle allows": [
@@ -380,7 +425,7 @@ ATTACKS: dict[str, list[Attack]] = {
             [404, 404, 404, 200, 200],
             [*[get("/inside/")] * 3, post("/enter/staff/"), get("/inside/")],
             ADA_IN_BROWSER,
-            {"MIDDLEWARE": [*MIDDLEWARE, "tests.attacks.site.InsideMiddleware"]},
+            {**LOGINS_IN_GROUPS, "MIDDLEWARE": [*MIDDLEWARE, "tests.attacks.site.InsideMiddleware"]},
         ),
     ],
     "A view that is `@batch_exempt`": [
@@ -411,5 +456,77 @@ ATTACKS: dict[str, list[Attack]] = {
     "Line breaks in what is logged": [
         refused("method_not_allowed", [get("/seen/", method=f"GET{odd}FORGED") for odd in LINE_BREAKS]),
         Attack([404] * 3, [get(f"/{odd}FORGED") for odd in ("\x85", "\u2028", "\u2029")]),
+    ],
+    "Passwords that are guessed in a group or a dry run, which is then rolled back": [
+        Attack(
+            ["group_exempt", "not_run", "group_exempt", "not_run", 200],
+            [*grouped(WRONG_LOGIN, BROKEN), *grouped(RIGHT_LOGIN, BROKEN, name="again"), AFTER],
+            Sender(csrf_token=CSRF_TOKEN),
+        ),
+        Attack(["group_exempt", "not_run", 200], [*grouped(post("/enter/staff/"), BROKEN), AFTER], NOBODY),
+        Attack(["not_run", "group_exempt", 200], [*grouped(AUTHOR, WRONG_LOGIN), AFTER], STAFF),
+    ],
+    "A dry run where the site allows none": [
+        Attack("dry_run_not_allowed", [AUTHOR], STAFF, {"BATCH": {"DRY_RUN": False}}, members={"dry_run": True})
+    ],
+    "A view that a site exempts by name": [
+        refused("batch_exempt", [get("/seen/?x"), get("/s%65en/")], site=exempting("seen"), after=get("/api/me/")),
+        refused("batch_exempt", [get("/seen/")], site=exempting("tests.attacks.site.seen"), after=get("/api/me/")),
+        refused("batch_exempt", [get("/shred/")], site=exempting("rest_framework.views.APIView"), after=get("/seen/")),
+        refused("batch_exempt", [get("/again/")], site=exempting("django_batch:*"), after=get("/seen/")),
+    ],
+    "An exempt view that another decorator calls with a keyword": [
+        refused("batch_exempt", [get("/exempt-by-keyword/")]),
+        Attack(["group_exempt", "not_run", 200], [*grouped(get("/group-exempt-by-keyword/"), SEEN), SEEN]),
+    ],
+    "Credentials of one tenant for another": [
+        Attack(
+            [200, 401, 200], [get("/api/me/"), get("/api/me/?tenant"), get("/api/me/")], BEN, TENANTS, around=tenants
+        )
+    ],
+    "A token under the keyword of another authenticator": [
+        Attack([200, 401, 200], [get("/by-token/"), get("/by-keyword/"), get("/by-token/")], ADA)
+    ],
+    "A redirect that is taken for success": [
+        Attack(["rolled_back", 301, 200], [*grouped(AUTHOR, post("/again")), SEEN], STAFF),
+    ],
+    "A reference that is not declared": [
+        Attack("malformed", [post("/seen/", {"$ref": "1#/body"}), post("/seen/", {"a": [{"$ref": "0#/body/id"}]})])
+    ],
+    "Charsets and names that are costly to look up": [
+        Attack(
+            "malformed",
+            [
+                {**post("/seen/"), "body": "x", "headers": {"Content-Type": f"text/plain; charset={each}"}}
+                for each in (*CHARSETS, "idna\u0000", "rot13")
+            ],
+        )
+    ],
+    "References that ask for more than the batch may be": [
+        Attack(
+            [200, *["unresolved_reference"] * 2, 200],
+            [
+                said(b'"%b"' % (b"x" * 3000), JSON),
+                *[{**AUTHOR, "body": {"name": [{"$ref": "0#/body"}] * 400}, "depends_on": "0"}] * 2,
+                SEEN,
+            ],
+            STAFF,
+            {"BATCH": {"DRY_RUN": True, "MAX_SIZE": 100_000}},
+        )
+    ],
+    "A query that fails while it is run": [
+        Attack(
+            [200, "unresolved_reference", 200],
+            [said(b'{"a": 1}', JSON), {**AUTHOR, "body": BAD_QUERY, "depends_on": "0"}, SEEN],
+        )
+    ],
+    "One item that would end the batch": [
+        Attack(
+            [200, *[500] * len(ENDINGS), 200],
+            [SEEN, *(get(f"/end/{each}/") for each in ENDINGS), SEEN],
+        )
+    ],
+    "A compressed batch": [
+        Attack("unsupported_media_type", [SEEN], Sender({"Content-Encoding": each})) for each in ("gzip", "br", "x")
     ],
 }

@@ -147,6 +147,12 @@ TOLD = [
     for path in (f"/odd/told/{what}/" for what in ("nothing", *MEDDLING))
     for call in (Call("GET", path), Call("GET", f"{path}?q=%C3%BC"), api("POST", path, [1]))
 ]
+WHO = [
+    *(Call(method, f"/who/{query}") for method in ("GET", "POST") for query in ("", "?tenant")),
+    *(Call("GET", f"{path}{query}") for path in ("/who/page/", "/api/me/") for query in ("", "?tenant")),
+    *(Call("GET", f"/change/{name}/") for name in ("promote", "save", "put", "drop-tokens", "end-sessions")),
+    Call("GET", "/time-zone/"),
+]
 # What views of `odd` do to sessions, tokens, messages and cookies. None fails, or is answered 412, when it has changed
 # what the client does not know of: a batch that saves the session once more may set the cookie after all.
 KEEPING = ["look", "write", "write-inside", "test-cookie", "touch"]

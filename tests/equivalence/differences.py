@@ -54,26 +54,17 @@ def _refusal(call: Call) -> Refusal | None:
 
 
 OWN_REQUEST = Difference("The batch is a request of its own", empty_batch=_own_request)
-INSIDE = Difference("Sub-requests are inside of the batch")
+INSIDE = Difference("Sub-requests are inside the batch")
+BEFORE_DJANGO = Difference("What comes before Django's own handler is not asked again")
 REFUSED = Difference("What a batch refuses", refusal=_refusal)
-SET_COOKIE = Difference("Cookies are set on the answer of the batch")
-OTHER_PATHS = Difference("A cookie that is not for the URL of the batch is not sent")
-LOOKED_UP_ONCE = Difference("Who the sender is, is looked up once")
-FOUND_ONCE = Difference("A host and a path are looked up once")
-MESSAGE = Difference("Headers that speak of the batch as a message are not inherited")
-ENVIRONMENT = Difference("Of the server's environment, only what speaks of the sender is inherited")
-THREAD = Difference("Nothing stays behind on the thread")
-SIGNALS = Difference("The signals of a request are sent for the batch")
-STREAMS = Difference("A stream that breaks off is a 500")
-SIZE = Difference("Bodies are bounded together")
+COOKIES = Difference("Cookies are those of the batch")
+MESSAGE = Difference("What describes the message or the server is not inherited")
+FOUND_ONCE = Difference("A path is looked up twice at most")
+WHOLE = Difference("An answer is whole and bounded")
 ALIKE = Difference("Some bodies are written alike")
 GROUPS = Difference("A group is one transaction")
 
-DIFFERENCES = [
-    *(OWN_REQUEST, INSIDE, REFUSED, SET_COOKIE, OTHER_PATHS, LOOKED_UP_ONCE, FOUND_ONCE, MESSAGE),
-    ENVIRONMENT,
-    *(THREAD, SIGNALS, STREAMS, SIZE, ALIKE, GROUPS),
-]
+DIFFERENCES = [OWN_REQUEST, INSIDE, BEFORE_DJANGO, REFUSED, COOKIES, MESSAGE, FOUND_ONCE, WHOLE, ALIKE, GROUPS]
 
 
 def empty_batches(site: Site, sender: Sender) -> set[str]:

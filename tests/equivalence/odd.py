@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from threading import Thread
+
 from django.contrib import messages
 from django.contrib.sessions.backends.base import SessionBase
+from django.core.cache import cache
+from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.middleware.csrf import get_token, rotate_token
 from django.urls import path
 from django.views.decorators.cache import cache_page, never_cache
 from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
+
+from example_project.bookshop.models import Author
+
+from .middleware import current_path
 
 RANDOM = {"CSRF_COOKIE", "HTTP_COOKIE", "HTTP_X_CSRFTOKEN"}
 OF_THE_SERVER = {"RAW_URI"}  # and of it alone: see "Of the server's environment" in the list of differences
@@ -112,6 +120,34 @@ def page(request: HttpRequest) -> JsonResponse:
 
 def page_of_session(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"written": request.session.get("written")})
+
+
+heard: list[str] = []  # what a hook has found on its thread
+
+
+def hook(request: HttpRequest) -> HttpResponse:
+    """Has a hook ask what is kept on its thread."""
+    with transaction.atomic():
+        transaction.on_commit(lambda: heard.append(current_path()))
+    return HttpResponse()
+
+
+def keep_in_cache(request: HttpRequest) -> HttpResponse:
+    cache.set("kept", "by a view")
+    return HttpResponse()
+
+
+def write_on_thread(request: HttpRequest) -> HttpResponse:
+    """Writes a row as work does that a view hands to a thread of its own."""
+
+    def write() -> None:
+        Author.objects.create(name="Of a thread")
+        connection.close()
+
+    thread = Thread(target=write)
+    thread.start()
+    thread.join()
+    return HttpResponse()
 
 
 urlpatterns = [

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
+
+from django.conf import settings
+from django.test import override_settings
 
 from django_batch.errors import BatchExempt, NestedBatch
-from django_batch.sharing.lookups import Lookups
 from tests.roads import whole
 
 from .calls import TOKEN
@@ -38,11 +40,11 @@ How = Callable[[Client, Site, Sender, Sequence[Call]], list[Answer]]
 
 
 def alone(client: Client, site: Site, sender: Sender, calls: Sequence[Call]) -> list[Answer]:
-    """The answers to `calls`, sent one after another."""
+    """The answers to `calls`, sent one after another, each on a thread that no other has left anything on."""
     places = empty_batches(site, sender)
     if "before" in places:
         _send_empty_batch(client, site)
-    answers = [_send(client, call) for call in calls]
+    answers = [Context().run(_send, client, call) for call in calls]
     if "after" in places:
         _send_empty_batch(client, site)
     return answers
@@ -71,10 +73,10 @@ def in_a_batch(client: Client, site: Site, sender: Sender, calls: Sequence[Call]
 
 
 def without_sharing(how: How) -> How:
-    """What `how` does where nothing is kept that was loaded for the credentials, so that all is loaded each time."""
+    """What `how` does where everything is looked up each time, whatever the site has opted in to."""
 
     def do(client: Client, site: Site, sender: Sender, calls: Sequence[Call]) -> list[Answer]:
-        with patch.object(Lookups, "keep", lambda *args: None):
+        with override_settings(BATCH={**settings.BATCH, "SHARE": False}):
             return how(client, site, sender, calls)
 
     return do

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.test import override_settings
 from hypothesis import strategies as st
@@ -45,6 +45,10 @@ class Sender:
     language: str | None = None
     cookie: str | None = None
     origin: bool = False
+
+    def on(self, site: Site) -> Sender:
+        """The same sender, who cannot log in where a session is a dict."""
+        return replace(self, login=None, remote_user=None, fresh=False) if site.chain == "dict sessions" else self
 
     def is_let_in_by(self, site: Site) -> bool:
         """Whether a batch view that authenticates does not refuse this sender."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from .calls import ACCOUNTS, CHANGES, COOKIES, FORM, MULTIPART, PAGES, PNG, READING, REFUSED, TOLD, WRITING
+from .calls import ACCOUNTS, CHANGES, COOKIES, FORM, MULTIPART, PAGES, PNG, READING, REFUSED, TOLD, WHO, WRITING
 from .client import JSON, Call
 from .wire import fits_as_text
 
@@ -116,6 +116,7 @@ calls = st.one_of(
     sensible,
     st.sampled_from([*ACCOUNTS, *WRITING]),
     st.sampled_from(CHANGES),
+    st.sampled_from(WHO),
     st.builds(with_headers, sensible, headers),
     st.builds(replace, st.sampled_from(READING), method=methods),
     st.builds(

@@ -23,6 +23,7 @@ from django.http import HttpResponse
 from django.middleware.csrf import _unmask_cipher_token
 
 from .client import Answer, Client
+from .databases import DOWN
 
 _MASKED_TOKEN = re.compile(rb"\b[A-Za-z0-9]{64}\b")
 _MADE_OF_BODY = re.compile("[0-9a-f]{32}")
@@ -140,8 +141,10 @@ def _content(value: object, names: Names) -> object:
 
 
 def _tables() -> Iterator[tuple[str, list[Any]]]:
-    """Every row there is, but for the sessions."""
+    """Every row there is, except those of sessions. A database that is down has none."""
     for connection in connections.all():
+        if connection.alias == DOWN:
+            continue
         with connection.cursor() as cursor:
             for table in connection.introspection.table_names(cursor):
                 if table != Session._meta.db_table:

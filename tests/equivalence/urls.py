@@ -13,7 +13,7 @@ from django_batch.dialects.google import GoogleMultipart
 from django_batch.dialects.odata import ODataJSON, ODataMultipart
 from django_batch.views import BatchView
 
-from . import rights
+from . import odd, rights
 from .dialects import PLAIN
 
 
@@ -22,9 +22,8 @@ def environment(request: HttpRequest) -> JsonResponse:
 
 
 def kind(request: HttpRequest) -> HttpResponse:
-    """Of which of Django's own kinds of request this is."""
-    names = [each.__name__ for each in type(request).__mro__ if each.__module__.startswith("django.core.handlers")]
-    return HttpResponse(" ".join(names), content_type="text/plain")
+    """Of which class this request is."""
+    return HttpResponse(type(request).__name__, content_type="text/plain")
 
 
 @login_not_required
@@ -70,6 +69,9 @@ urlpatterns = [
     path("kind/", kind),
     path("nothing/", nothing),
     path("odd/", include("tests.equivalence.odd")),
+    path("hook/", odd.hook),
+    path("cache/", odd.keep_in_cache),
+    path("thread/", odd.write_on_thread),
     path("time-zone/", time_zone),
     path("cut-short/", cut_short),
     path("json/<path:body>", json),
