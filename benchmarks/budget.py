@@ -51,13 +51,13 @@ def _linear(scenario: str, dialect: str) -> Bound:
 
 HTTP = ((10, 0.25), (100, 0.15))  # sub-requests, and what they may cost
 BUDGET = (
-    *(_over_floor(scenario, "instructions", 1.16) for scenario in ("plain", "paths")),
-    _over_floor("drf", "instructions", 1.07),
-    _over_floor("list", "instructions", 1.025),
-    _over_floor("create", "instructions", 1.035),
+    *(_over_floor(scenario, "instructions", 1.18) for scenario in ("plain", "paths")),
+    _over_floor("drf", "instructions", 1.08),
+    _over_floor("list", "instructions", 1.03),
+    _over_floor("create", "instructions", 1.03),
     Bound(
         "drf: instructions of a batch of one, over the same request alone",
-        2.0,
+        2.1,
         ("drf", "batch", 1, "instructions"),
         ("drf", "alone", 1, "instructions"),
     ),
@@ -67,7 +67,7 @@ BUDGET = (
         ("drf", "batch", 100, "instructions"),
         ("drf", "drf-batch-requests", 100, "instructions"),
     ),
-    _over_floor("session", "minimum", 0.25),
+    _over_floor("session", "minimum", 1.05),
     _over_floor("postgresql", "minimum", 0.25),
     _over_floor("token", "minimum", 0.60),
     *(_over_http(scenario, n, target) for scenario in ("plain", "drf", "session") for n, target in HTTP),

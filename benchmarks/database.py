@@ -6,6 +6,7 @@ import os
 import sqlite3
 from datetime import date
 
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
@@ -35,7 +36,7 @@ def create() -> None:
     Token.objects.create(user=user, key=TOKEN)
     session = SessionStore()
     session[USER_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session._session_key = SESSION_KEY
     session.save(must_create=True)

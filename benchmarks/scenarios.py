@@ -44,8 +44,10 @@ SCENARIOS = {
         Scenario("list", "list of 20 rows", "/books/"),
         Scenario("create", "create", "/notes/", "POST", b'{"title": "A note", "text": "It is not long."}'),
         Scenario("session", "DRF view, session", "/session/", headers=_SESSION),
-        Scenario("postgresql", "DRF view, session in PostgreSQL", "/session/", headers=_SESSION, database="postgresql"),
-        Scenario("token", "DRF view, token", "/token/", headers={"HTTP_AUTHORIZATION": f"Token {TOKEN}"}),
+        Scenario(
+            "postgresql", "DRF view, shared session in PostgreSQL", "/session/", headers=_SESSION, database="postgresql"
+        ),
+        Scenario("token", "DRF view, shared token", "/token/", headers={"HTTP_AUTHORIZATION": f"Token {TOKEN}"}),
         Scenario("large", "echo of 1 MiB", "/echo/", "POST", b'"%s"' % (b"x" * (2**20 - 2))),
     )
 }

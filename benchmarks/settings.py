@@ -42,5 +42,9 @@ DATABASES = {
     }
 }
 
+if not _in_sqlite:  # what a batch saves where a site lets it look up sessions and users once
+    SESSION_ENGINE = "django_batch.sessions.db"
+    AUTHENTICATION_BACKENDS = ["django_batch.backends.ModelBackend"]
+
 BATCH = {"MAX_REQUESTS": 10_000, "MAX_SIZE": 2**30, "MAX_RESPONSE_SIZE": 2**30}
 BATCH_REQUESTS = {"MAX_LIMIT": 10_000, "HEADERS_TO_INCLUDE": ["HTTP_COOKIE", "HTTP_AUTHORIZATION"]}

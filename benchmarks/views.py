@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
-from rest_framework.authentication import BaseAuthentication, SessionAuthentication, TokenAuthentication
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.generics import CreateAPIView, ListAPIView
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -11,6 +11,7 @@ from rest_framework.serializers import ModelSerializer
 from rest_framework.views import APIView
 
 from benchmarks.models import Book, Note
+from django_batch.authentication import SharedTokenAuthentication
 
 
 def plain(request: HttpRequest, number: int = 0) -> HttpResponse:
@@ -42,7 +43,7 @@ class PrivateView(TrivialView):
 class TokenView(PrivateView):
     """The other."""
 
-    authentication_classes = (TokenAuthentication,)
+    authentication_classes = (SharedTokenAuthentication,)
 
 
 class BookSerializer(ModelSerializer):
