@@ -3,7 +3,9 @@
 They are built once, from a copy of the project, and the wheel is installed into an environment of its own.
 """
 
+import configparser
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +28,7 @@ LEFTOVERS = shutil.ignore_patterns(
     ".*_cache",
     ".hypothesis",
     ".coverage*",
+    "mutants",
     "__pycache__",
     "*.egg-info",
     "*.sqlite3*",
@@ -63,6 +66,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 def package() -> set[str]:
     files = (path.relative_to(ROOT) for path in (ROOT / "django_batch").rglob("*") if path.is_file())
     return {path.as_posix() for path in files if "__pycache__" not in path.parts}
+
+
+def test_commits_are_checked_as_lint_checks() -> None:
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+    hooks = re.findall(r"^ +entry: \.venv/bin/(.+)$", (ROOT / ".pre-commit-config.yaml").read_text(), re.MULTILINE)
+    assert hooks == tox["testenv:lint"]["commands"].split("\n")[1:]
 
 
 def test_build_warns_of_nothing(built: Built) -> None:
