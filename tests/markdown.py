@@ -27,8 +27,8 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """All of them, those beside `docs/` too."""
-    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+    """All of them, including those outside of `docs/`."""
+    return [*sorted(ROOT.glob("*.md")), ROOT / "tests/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def name(page: Path) -> str:
@@ -59,10 +59,15 @@ def anchors(page: Path) -> set[str]:
 
 def shown(found: object, expected: object) -> object:
     """What was `found`, without the headers of items that a page leaves out of what it shows."""
-    match found, expected:
-        case {"headers": dict(headers)}, {"headers": dict(kept)}:
-            rest = {name: value for name, value in found.items() if name != "headers"}
-            return {**rest, "headers": {name: value for name, value in headers.items() if name in kept}}
-        case {"responses": list(items)}, {"responses": list(pages)} if len(items) == len(pages):
-            return {**found, "responses": [shown(*pair) for pair in zip(items, pages, strict=True)]}
-    return found
+    if not isinstance(found, dict) or not isinstance(expected, dict):
+        return found
+    shorter = {**found}
+    for name in ("headers", "httpHeaders"):
+        match found.get(name), expected.get(name):
+            case dict(headers), dict(kept):
+                shorter[name] = {each: value for each, value in headers.items() if each in kept}
+    for name in ("responses", "compositeResponse", "data"):
+        match found.get(name), expected.get(name):
+            case list(items), list(pages) if len(items) == len(pages):
+                shorter[name] = [shown(*pair) for pair in zip(items, pages, strict=True)]
+    return shorter

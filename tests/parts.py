@@ -94,7 +94,8 @@ def _part(content: bytes) -> Answer | list[Answer]:
     if headers.get_content_type() == "multipart/mixed":
         assert headers.keys() == ["Content-Type"]
         return answers(rest + b"\r\n", headers["Content-Type"])  # type: ignore[return-value]  # no change set is in another
-    assert headers.items()[:2] == [("Content-Type", "application/http"), ("Content-Transfer-Encoding", "binary")]
+    kinds = ("application/http", "application/http; msgtype=response")
+    assert headers.items()[:2] in [[("Content-Type", kind), ("Content-Transfer-Encoding", "binary")] for kind in kinds]
     return answer(rest, headers["Content-ID"])
 
 

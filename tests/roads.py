@@ -42,7 +42,7 @@ class Road(NamedTuple):
     def settings(self, urlconf: str, **settings: Any) -> dict[str, Any]:
         """Those of a site with these `settings`, whose batches all go this way."""
         root = _on_the_loop(urlconf) if self.executor == "loop" else urlconf
-        batch = {"EXECUTOR": EXECUTORS[self.executor], **settings.get("BATCH", {})}
+        batch = {"DRY_RUN": True, "EXECUTOR": EXECUTORS[self.executor], **settings.get("BATCH", {})}
         return {**settings, "ROOT_URLCONF": root, "BATCH": batch}
 
     def application(self) -> Callable[..., Iterable[bytes]]:

@@ -6,9 +6,11 @@ bookshop, with the settings and URLs that the Python before it has set.
 
 from __future__ import annotations
 
+import ast
 import doctest
 import json
 import re
+from collections.abc import Iterator
 from inspect import signature
 from io import StringIO
 from itertools import chain
@@ -28,21 +30,39 @@ from example_project.urls import urlpatterns as bookshop_urls
 from tests.markdown import ROOT, Block, anchors, blocks, links, name, pages, shown
 from tests.parts import answers
 
+CLASSES_PAGE = "docs/reference/classes.md"
 GLOSSARY = "docs/glossary.md"
 TUTORIAL = "docs/tutorial/first_batch.md"  # a project of its own, followed in test_tutorial
 RUN = {"python", "pycon", "http", "json"}
 NOT_RUN = {"bash", "javascript", "text"}  # the JavaScript is, over a real server
 SCRIPTS = [page for page in pages() if name(page) != TUTORIAL and RUN & {block.language for block in blocks(page)}]
 
-CLASSES = ["BatchView", "Batch", "Subrequest", "Subresponse", "Dialect", "Executor", "BatchClient"]
-FUNCTIONS = ["run_batch", "set_cookies", "batch_exempt"]
+CLASSES = [
+    *("BatchView", "AsyncBatchView", "Batch", "Subrequest", "Subresponse", "BatchClient"),
+    *("Dialect", "Writer", "NativeDialect", "ODataJSON", "ODataMultipart", "GoogleMultipart", "FacebookBatch"),
+    *("Executor", "SerialExecutor", "ThreadExecutor", "RequestBatch"),
+    *("SharedTokenAuthentication", "SharedBasicAuthentication", "SharedTokenMixin", "SharedPasswordMixin"),
+    *("SharedUserMixin", "ModelBackend", "SessionStore"),
+]
+FUNCTIONS = ["run_batch", "set_cookies", "batch_exempt", "group_exempt", "is_subrequest", "batch_of"]
 SIGNALS = [key for key, value in vars(signals).items() if isinstance(value, Signal)]
 CODES = sorted({value.code for value in vars(errors).values() if isinstance(value, type) and hasattr(value, "code")})
 
 # Classes in the code, members on the wire, or both.
 NOUNS = [
-    *("batch", "subrequest", "subresponse", "reference", "plan", "step", "run", "flow", "verdict", "atomicity_group"),
-    *("conversation", "branch", "transaction", "dialect", "envelope", "writer", "executor", "dry run"),
+    *("batch", "subrequest", "subresponse", "reference", "plan", "step", "schedule", "atomicity_group", "batch run"),
+    *(
+        "step runner",
+        "client",
+        "lookups",
+        "branch",
+        "transaction",
+        "dialect",
+        "envelope",
+        "writer",
+        "executor",
+        "dry run",
+    ),
 ]
 ENTRIES = [re.findall(r"^\w.*$", entry, re.MULTILINE) for entry in (ROOT / GLOSSARY).read_text().split("\n\n")[2:]]
 
@@ -140,8 +160,9 @@ def test_page_run_as_a_script_does_what_it_says(page: Path, bookshop, settings, 
         script.run(block)
 
 
-def test_dialect_of_the_how_to_has_under_sixty_lines() -> None:
-    [dialect] = [each for each in blocks(ROOT / "docs/howto/write_a_dialect.md") if "(Dialect)" in each.code]
+@pytest.mark.parametrize("page", sorted((ROOT / "docs/howto").glob("write_a_*dialect*.md")), ids=name)
+def test_dialect_of_the_how_to_has_under_sixty_lines(page: Path) -> None:
+    [dialect] = [each for each in blocks(page) if "(Dialect)" in each.code]
     assert len([line for line in dialect.code.splitlines() if line]) < 60
 
 
@@ -170,6 +191,39 @@ def test_public_name_is_described_in_the_manual(words: set[str], public: str) ->
     assert public in words
 
 
+def imported(block: Block) -> Iterator[str]:
+    """The names that `block` imports from the package, other than values of settings."""
+    for node in ast.walk(ast.parse(block.code)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("django_batch"):
+            yield from (alias.name for alias in node.names if not alias.name.isupper())
+
+
+@pytest.fixture(scope="module")
+def generated() -> set[str]:
+    """The names whose entries are generated from their docstrings."""
+    return set(re.findall(r"^\.\. auto\w+:: (?:\S+\.)?(\w+)$", (ROOT / CLASSES_PAGE).read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("public", [*CLASSES, *FUNCTIONS, *SIGNALS])
+def test_public_name_has_an_entry_that_is_generated(generated: set[str], public: str) -> None:
+    assert public in generated
+
+
+@pytest.mark.parametrize("page", [page for page in SCRIPTS if "docs" in page.parts], ids=name)
+def test_names_that_examples_import_have_entries_that_are_generated(generated: set[str], page: Path) -> None:
+    examples = [block for block in blocks(page) if block.language == "python"]
+    errors_of_the_package = {key for key, value in vars(errors).items() if isinstance(value, type)}
+    assert {each for block in examples for each in imported(block)} <= generated | errors_of_the_package
+
+
+def test_sidebar_has_four_captions_and_every_page_once() -> None:
+    index = (ROOT / "docs/index.md").read_text()
+    assert re.findall(r"^:caption: (.+)$", index, re.MULTILINE) == ["Tutorial", "How-to", "Reference", "Explanation"]
+    listed = re.findall(r"^[a-z_]+(?:/[a-z_]+)?$", index, re.MULTILINE)
+    there = [page.relative_to(ROOT / "docs").with_suffix("").as_posix() for page in (ROOT / "docs").rglob("*.md")]
+    assert sorted(listed) == sorted({*there} - {"index"})
+
+
 def test_entries_of_the_glossary_are_in_alphabetical_order() -> None:
     assert sorted(ENTRIES) == ENTRIES
 
@@ -194,6 +248,11 @@ def test_commands_of_the_readme_are_targets_of_the_makefile() -> None:
     commands = re.findall(r"^ +make (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE)
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(commands) == {"demo", "test"} <= set(targets)
+
+
+def test_changelog_sorts_changes_by_kind() -> None:
+    kinds = re.findall(r"^### (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert {*kinds} <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 
 def test_changelog_begins_with_the_version_of_the_package() -> None:
