@@ -12,7 +12,7 @@ from django.contrib import auth
 from django.contrib.auth import hashers
 from django.core import checks
 from django.core.checks import CheckMessage, Error
-from django.urls import ResolverMatch, URLPattern, URLResolver, get_resolver
+from django.urls import ResolverMatch, URLResolver, get_resolver
 
 from django_batch.conf import DEFAULT_GROUP_EXEMPT, SETTINGS
 from django_batch.errors import ChainFailed
@@ -107,7 +107,7 @@ def _matches(patterns: Iterable[Any], names: tuple[str, ...] = ()) -> Iterator[R
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             yield from _matches(pattern.url_patterns, (*names, pattern.namespace) if pattern.namespace else names)
-        elif isinstance(pattern, URLPattern):
+        else:
             yield ResolverMatch(pattern.callback, (), {}, pattern.name, namespaces=[*names])
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.core.asgi import get_asgi_application
+from django.core.handlers.asgi import ASGIHandler
 
 SECONDS = 60  # until what should come is taken to be lost
 _BODIES = {"CONTENT_TYPE": "content-type", "CONTENT_LENGTH": "content-length"}
@@ -38,11 +39,25 @@ def scope_of(environ: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+class ClosingHandler(ASGIHandler):
+    """Django's own, for one request at a time. When an exception escapes, Django leaves the body's file open."""
+
+    async def read_body(self, receive: Callable[..., Any]) -> Any:
+        self._body_file = await super().read_body(receive)
+        return self._body_file
+
+    async def handle(self, scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        try:
+            await super().handle(scope, receive, send)
+        finally:
+            self._body_file.close()
+
+
 class AsWSGI:
     """The site as an ASGI application, to be called as a WSGI one."""
 
     def __init__(self) -> None:
-        self._application = get_asgi_application()
+        self._application = ClosingHandler()
 
     def __call__(self, environ: Mapping[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         """The pieces of the answer, when all are there."""
