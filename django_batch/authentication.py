@@ -60,7 +60,7 @@ class SharedBasicAuthentication(SharedPasswordMixin, BasicAuthentication):
 
 
 def _options(authenticator: Any) -> Hashable | None:
-    """What makes `authenticator` what it is: its class, and what was set on the object, such as `keyword`."""
+    """The class of `authenticator`, and the attributes that were set on the object, such as `keyword`."""
     options = (type(authenticator), *sorted(vars(authenticator).items()))
     try:
         hash(options)

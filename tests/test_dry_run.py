@@ -130,7 +130,7 @@ def test_view_that_rolls_back_ends_the_dry_run_and_nothing_stays(bank, then):
 def test_view_that_commits_ends_the_dry_run_and_says_what_may_stay(bank, then):
     answers = rehearse([entry("a"), entry("b", then), entry("c")])
     assert fates(answers) == ["201", "500 transaction_broken", "424 not_run"]
-    assert "What was written in it until then may be stored" in answers[1]["body"]["detail"]
+    assert "Everything written in it until then may be stored" in answers[1]["body"]["detail"]
     assert references("default") == ["a", "b"]
 
 

@@ -164,7 +164,7 @@ class Client:
     def branch(self) -> Client:
         """A client that goes on from here, of which this one learns nothing until it is merged.
 
-        What is sent through it may be rolled back.
+        The effects of everything sent through the branch may be rolled back.
         """
         with self._lock:
             branch = copy(self)

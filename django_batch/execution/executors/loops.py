@@ -26,10 +26,11 @@ class Closable(Protocol[T_co]):
 
 
 async def on_thread(items: Closable[T], *, at_once: bool) -> AsyncGenerator[T, None]:
-    """`items`, made on the thread of the request, which is entered once for as many as are taken in time.
+    """`items`, made on the thread of the request. The thread is entered once for as many items as are taken in time.
 
-    Each comes `at_once`, or, at less than half the cost of a trivial view, with others that were made behind it.
-    Closed or cancelled, it lets the item in progress be made, and closes `items`.
+    With `at_once` each item is handed over as soon as it is made. Without it, several may be handed over together,
+    which saves switches between the threads. If this generator is closed or cancelled, the item in progress is
+    finished, and `items` is closed.
     """
     passage = _Passage(items, at_once=at_once)
     more = asyncio.create_task(passage.fill())

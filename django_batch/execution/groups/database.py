@@ -112,12 +112,12 @@ class Database:
 
     def _damage(self) -> str:
         if self.may_be_stored():
-            return "ended the transaction. What was written in it until then may be stored, and is not rolled back."
+            return "ended the transaction. Everything written in it until then may be stored, and is not rolled back."
         return "swallowed an error that only a rollback can end."
 
     @contextmanager
     def _block(self) -> Iterator[None]:
-        """A transaction. What fails once it is committed is no failure of it, nor of those on the other databases."""
+        """A transaction. An error after its commit fails neither this transaction nor those on other databases."""
         self._driver, ending = self.connection.connection, False
         try:
             with transaction.atomic(using=self.alias):

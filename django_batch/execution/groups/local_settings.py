@@ -1,9 +1,10 @@
-"""What a member sets for its transaction on PostgreSQL (`SET LOCAL`, `set_config(…, true)`), and its undoing.
+"""Takes back the settings that a member makes for its transaction on PostgreSQL (`SET LOCAL`, `set_config(…, true)`).
 
-Alone, such a setting ends with the transaction of its request. In a group the next member would have it: the role or
-the tenant of somebody else. No savepoint can take it back without what was written, so the value before is asked for
-when such a statement is heard, and set again after the member. A statement whose setting cannot be told by its text
-lets no further member run. A function in the database that sets something by itself is not heard.
+Alone, such a setting ends with the transaction of its request. In a group the next member would inherit it, and with
+it the role or the tenant of somebody else. A savepoint cannot undo the setting without undoing the rows as well.
+So when a member sends such a statement, the setting's present value is read first, and set again after the member.
+If the text of a statement does not tell which setting it changes, no further member runs. A function in the database
+that changes a setting by itself goes unnoticed.
 """
 
 from __future__ import annotations

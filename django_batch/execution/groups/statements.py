@@ -1,4 +1,4 @@
-"""What is said to a database in a transaction of ours: what may have ended it, and the errors that mean a conflict."""
+"""Watches the statements of a group: which may have ended its transaction, and which errors mean a conflict."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def is_conflict(error: Error) -> bool:
 
 
 def codes(error: Error) -> Iterator[object]:
-    """What the server calls `error`: an SQLSTATE, or on MySQL, which has few of them, a number."""
+    """The server's codes for `error`: an SQLSTATE, and on MySQL, which has few SQLSTATEs, a number."""
     yield getattr(error.__cause__, "sqlstate", None)
     yield getattr(error.__cause__, "pgcode", None)  # psycopg2
     yield from error.args[:1]
