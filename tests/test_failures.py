@@ -60,6 +60,10 @@ class Odd(HttpResponse):
         fail(self._request, "reason")
         return "OK"
 
+    @reason_phrase.setter
+    def reason_phrase(self, value):
+        """Django 6.1 sets it when it makes a response."""
+
 
 def view(request):
     fail(request, "view")

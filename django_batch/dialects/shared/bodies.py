@@ -14,7 +14,7 @@ from msgspec import Raw
 from msgspec.json import Decoder
 
 from django_batch.core.media_types import charset_of, is_json, is_text, text_of
-from django_batch.dialects.shared.json_text import MASK, STRING, is_masked, masked, read
+from django_batch.dialects.shared.json_text import INVALID_JSON, MASK, STRING, is_masked, masked, read
 from django_batch.errors import Malformed
 
 _any = Decoder(Raw)
@@ -30,7 +30,7 @@ def is_json_text(body: bytes, *, lone_surrogates: bool = False) -> bool:
         if not body.isascii():
             body.decode()
         _any.decode(masked(body) if lone_surrogates else body)
-    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+    except (*INVALID_JSON, RecursionError):
         return False
     return True
 

@@ -22,6 +22,7 @@ from django_batch.core.batch import Subrequest, Subresponse
 from django_batch.core.media_types import LONGEST_VALUE, charset_of, has_known_charset, media_type_of
 from django_batch.dialects.base import Envelope, Writer
 from django_batch.dialects.shared.json_text import (
+    INVALID_JSON,
     MEMBERS,
     STRING,
     check_repeated,
@@ -131,7 +132,7 @@ def _name_only(raw: Raw, id_member: str, default_id: str, pointer: str) -> Subre
     """A stand-in for an item that cannot be read. It has the id and the group of the item, if these can be read."""
     try:
         name = MEMBERS.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (*INVALID_JSON, RecursionError):
         name = {}
     known_as, group = _text(name.get(id_member)), _text(name.get("atomicity_group"))
     return Subrequest(
@@ -146,7 +147,7 @@ def _name_only(raw: Raw, id_member: str, default_id: str, pointer: str) -> Subre
 def _text(raw: Raw | None) -> str | None:
     try:
         return None if raw is None else STRING.decode(raw)
-    except msgspec.DecodeError:
+    except INVALID_JSON:
         return None
 
 
@@ -158,7 +159,7 @@ def read_struct(raw: Raw, decoder: Decoder[S], *, pointer: str) -> S:
             check_repeated(raw, pointer=pointer)
         _check_headers(raw, getattr(item, "headers", None), pointer)
         return item
-    except (msgspec.DecodeError, RecursionError):  # the mistake is found again below, where its place is known
+    except (*INVALID_JSON, RecursionError):  # the mistake is found again below, where its place is known
         members = read_members(raw, pointer=pointer)
     known = decoder.type.__struct_encode_fields__
     for name in members:

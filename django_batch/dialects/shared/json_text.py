@@ -23,6 +23,7 @@ T = TypeVar("T")
 _PLACE = re.compile(r" - at `(?:key in )?\$(.*)`$")
 MEMBERS = Decoder(dict[str, Raw])
 STRING = Decoder(str)
+INVALID_JSON = msgspec.DecodeError, UnicodeDecodeError  # the second for bytes that are not UTF-8, before msgspec 0.23
 _list = Decoder(list[Raw])
 _FEW = 16  # times the allowed number of elements can be held as a list; a longer list is read with a bounded struct
 _MAX_UNKNOWN = 10  # unknown members that are reported; there may be a million
@@ -79,7 +80,7 @@ def read(raw: Raw | bytes, decoder: Decoder[T], *, pointer: str = "") -> T:
         if not pointer and bytes(memoryview(raw)[:1]) == b'"':
             said += ": this is a string that contains JSON. Send the JSON itself"
         raise Malformed(f"{said}.", pointer=pointer + _pointer(place[1] if place else "")) from None
-    except msgspec.DecodeError as error:
+    except INVALID_JSON as error:
         raise Malformed(_not_json(bytes(raw), error), pointer=pointer) from None
     except RecursionError:
         raise Malformed("This JSON is nested too deeply.", pointer=pointer) from None
