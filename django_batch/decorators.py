@@ -55,6 +55,9 @@ def refusing(error: BatchError) -> Callable[..., HttpResponse]:
 
 
 def _guarded(view: View, applies: Callable[[RequestBatch], bool], kind: type[BatchError], detail: str) -> View:
+    if not callable(view):
+        raise TypeError("This decorates a view. Name URLs that come by include() in BATCH['EXEMPT'] or 'GROUP_EXEMPT'.")
+
     def refusal(args: tuple[Any, ...], kwargs: dict[str, Any]) -> HttpResponse | None:
         for each in (*args[:2], *kwargs.values()):  # a method has the request second, and some are given it by name
             batch = batch_of(each)
