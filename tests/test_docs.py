@@ -46,7 +46,10 @@ CLASSES = [
     *("SharedTokenAuthentication", "SharedBasicAuthentication", "SharedTokenMixin", "SharedPasswordMixin"),
     *("SharedUserMixin", "ModelBackend", "SessionStore"),
 ]
-FUNCTIONS = ["run_batch", "set_cookies", "batch_exempt", "group_exempt", "is_subrequest", "batch_of"]
+FUNCTIONS = [
+    *("run_batch", "set_cookies", "batch_exempt", "group_exempt", "is_subrequest", "batch_of"),
+    "subrequest_scope",
+]
 SIGNALS = [key for key, value in vars(signals).items() if isinstance(value, Signal)]
 CODES = sorted({value.code for value in vars(errors).values() if isinstance(value, type) and hasattr(value, "code")})
 
