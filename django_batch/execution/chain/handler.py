@@ -42,6 +42,7 @@ class SubrequestHandler(BaseHandler):
         if item is None:  # a middleware has left the context of the sub-request
             raise RuntimeError("A middleware resolved a sub-request outside of the context that it was begun in.")
         match = resolve_once(request, item.matches, super().resolve_request)
+        item.view = match.func
         if error := item.access.refusal(match, request.path, can_roll_back=item.can_roll_back):
             match.func = refusing(error)
         elif item.can_roll_back and item.access.may_log_in(match):

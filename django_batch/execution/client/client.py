@@ -25,6 +25,7 @@ from django_batch.core.batch import Subrequest, Subresponse
 from django_batch.core.paths import local_path
 from django_batch.errors import BatchError, BodyTooLarge, GroupExempt, Malformed
 from django_batch.execution.chain.access import Access
+from django_batch.execution.chain.attempts import Attempts, KnownUser
 from django_batch.execution.chain.handler import async_chain, chain_for, leads_to_async_view, match_of
 from django_batch.execution.chain.item import Item, current_item
 from django_batch.execution.chain.resolving import Matches
@@ -33,6 +34,7 @@ from django_batch.execution.client.csrf import CSRFToken, renew_secret, save_sec
 from django_batch.execution.client.failures import ends_the_server, response_to
 from django_batch.execution.client.responses import Bounds, Headers, aread, body_of, close, reason_of
 from django_batch.execution.client.sessions import forget_cached, renew_session, save_session
+from django_batch.execution.internals import user_of
 from django_batch.execution.requests.context import Contexts
 from django_batch.signals import subrequest_started
 
@@ -80,6 +82,7 @@ class Client:
         self._url = url
         self._sender = sender
         self._can_roll_back = False
+        self._known_user: KnownUser | None = None  # as far as it matters, in a branch
         self._matches: Matches = {}
         self._headers = Headers()
         self._last_told: tuple[str, Pairs] = "", ()
@@ -170,6 +173,7 @@ class Client:
             branch = copy(self)
             branch._contexts = self._contexts.tentative()
             branch._can_roll_back = True
+            branch._known_user = KnownUser.of(user_of(self._parent))
             branch._cookies = self._cookies.copy()
             branch._size = 0
             branch._modified_sessions = []
@@ -205,7 +209,8 @@ class Client:
         cookie = self._cookies.sent if self._cookies.as_sent else self._cookie(subrequest.path)
         cookies = self._told(cookie) if cookie else ()
         request = self._factory.build(subrequest, cookies=cookies, can_roll_back=self._can_roll_back)
-        item = Item(subrequest, self._access, self._matches, self._can_roll_back)
+        attempts = Attempts(self._known_user) if self._can_roll_back else None
+        item = Item(subrequest, self._access, self._matches, attempts)
         current_item.set(item)
         return request, item
 
@@ -243,6 +248,7 @@ class Client:
         finally:
             close(response)
         if item.is_withheld(request):
+            self._learn(vars(request).get("session"), (), None)
             raise GroupExempt(_WITHHELD, pointer=subrequest.pointer)
         body = self._learn(vars(request).get("session"), told, body)
         if body is None:

@@ -17,6 +17,7 @@ from django_batch.decorators import batch_exempt, group_exempt
 from django_batch.errors import ChainFailed
 from django_batch.execution.chain import handler
 from django_batch.execution.chain.access import Access
+from django_batch.execution.chain.attempts import Attempts
 from django_batch.execution.chain.item import Item, current_item
 
 BATCHES = 3
@@ -72,7 +73,7 @@ def site(settings):
 
 def item_of(method="GET", path="/", *, can_roll_back=False, allowed=()):
     access = Access(exempt=(), group_exempt=(), group_allowed=allowed)
-    return Item(Subrequest("0", method, path), access, {}, can_roll_back)
+    return Item(Subrequest("0", method, path), access, {}, Attempts() if can_roll_back else None)
 
 
 def answer(method, path, **options):
