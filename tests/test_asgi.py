@@ -611,6 +611,39 @@ def test_time_out_cancels_async_views(bookshop, settings, heard, monkeypatch):
     assert ended == ["wait", "wait"]
 
 
+def test_batch_that_is_cancelled_while_it_begins_has_begun_before_it_ends(bookshop):
+    told: list[str] = []
+    begins, go_on = Event(), Event()
+
+    def begin(**arguments):
+        begins.set()
+        assert go_on.wait(SECONDS)
+        told.append("begun")
+
+    def end(**arguments):
+        told.append("ended")
+
+    @async_to_sync
+    async def cancel() -> None:
+        sent = content(gets("/async-thread/"))
+        task = asyncio.create_task(AsyncClient().post("/abatch/", sent, content_type="application/json"))
+        assert await asyncio.to_thread(begins.wait, SECONDS)
+        task.cancel()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.wait([task])
+
+    signals.batch_started.connect(begin)
+    signals.batch_finished.connect(end)
+    try:
+        cancel()
+    finally:
+        signals.batch_started.disconnect(begin)
+        signals.batch_finished.disconnect(end)
+    assert told == ["begun", "ended"]
+
+
 def test_receivers_of_signals_may_use_the_database_or_be_async(bookshop):
     told = []
 
