@@ -74,6 +74,18 @@ def test_right_password_is_answered_as_a_wrong_one(view, shape, road):
         assert right == unknown
 
 
+@pytest.mark.parametrize("engine", ["db", "cached_db"])
+@pytest.mark.parametrize("members", [{"atomic": True}, {"dry_run": True}], ids=["atomic", "dry_run"])
+@pytest.mark.parametrize("tried", [RIGHT, WRONG], ids=["right", "wrong"])
+def test_session_does_not_remember_whether_a_password_was_right(tried, members, engine, road):
+    with override_settings(SESSION_ENGINE=f"django.contrib.sessions.backends.{engine}"):
+        client = road.client()
+        client.login(username="ada", password="ada-secret")
+        [answer] = client.batch([post("/remember/", tried)], **members)
+        assert answer["body"]["code"] == "group_exempt"
+        assert client.get("/remembered/").json() == {"right": None}
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_password_is_checked_as_ever_outside_of_groups(view, road):
     answers = [told(road, {"requests": [post(f"/check/{view}/", tried)]}) for tried in (RIGHT, WRONG)]

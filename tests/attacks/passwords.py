@@ -142,6 +142,17 @@ class SharedBasic(BySender):
     authentication_classes = (SharedBasicAuthentication,)
 
 
+@csrf_exempt
+def remember(request: HttpRequest) -> JsonResponse:
+    """Notes in the session whether the password was right."""
+    request.session["right"] = authenticate(request, **json.loads(request.body)) is not None
+    return JsonResponse({})
+
+
+def remembered(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"right": request.session.get("right")})
+
+
 def count(request: HttpRequest) -> JsonResponse:
     """What the views above have left."""
     return JsonResponse({"tokens": Token.objects.count(), "guesses": Author.objects.count()})
@@ -163,4 +174,6 @@ urlpatterns = [
     *(path(f"check/{name}/", kind.as_view({"get": "list", "post": "create"})) for name, kind in BY_SENDER.items()),
     path("basic/", Basic.as_view()),
     path("count/", count),
+    path("remember/", remember),
+    path("remembered/", remembered),
 ]
