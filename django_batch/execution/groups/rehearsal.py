@@ -74,9 +74,8 @@ class Rehearsal:
                 if database.begun:
                     savepoints.enter_context(transaction.atomic(using=database.alias))
             subresponses = run(step)
-            if any(
-                isinstance(each.error, GroupExempt) for each in subresponses
-            ):  # no step after it may see its effects
+            withheld = any(isinstance(each.error, GroupExempt) for each in subresponses)
+            if withheld:  # no later step may see its effects
                 for database in self._databases:
                     if database.begun:
                         transaction.set_rollback(True, using=database.alias)
