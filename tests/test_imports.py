@@ -15,13 +15,13 @@ APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.se
 settings.configure(INSTALLED_APPS=[*APPS, "rest_framework.authtoken", "django_batch"], ROOT_URLCONF="site_urls")
 django.setup()
 """
-# `django_batch.testing` is for tests, and extends REST framework's test client.
+# `django_batch.testing` is for tests, and extends REST framework's test client. Integrations need other packages.
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 import django_batch
 
 for module in pkgutil.walk_packages(django_batch.__path__, "django_batch."):
-    if module.name != "django_batch.testing":
+    if module.name != "django_batch.testing" and not module.name.startswith("django_batch.integrations."):
         importlib.import_module(module.name)
 """
 TIME_IMPORT = """
