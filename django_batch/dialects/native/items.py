@@ -186,11 +186,10 @@ def _content(item: NativeItem, method: str, pointer: str) -> ItemContent:
 
 def _headers(item: NativeItem, pointer: str) -> Mapping[str, str]:
     """The headers of an item. An empty list stands for none. Raises `Malformed` for any other list."""
-    if isinstance(item.headers, list):
-        if item.headers:
-            raise Malformed("The headers of an item must be an object, not a list.", pointer=f"{pointer}/headers")
-        return {}
-    return item.headers or {}
+    headers = item.headers or {}
+    if isinstance(headers, list):
+        raise Malformed("The headers of an item must be an object, not a list.", pointer=f"{pointer}/headers")
+    return headers
 
 
 def _is_null(body: Raw) -> bool:
