@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextvars import ContextVar
 from copy import copy
 from traceback import walk_tb
@@ -110,12 +110,17 @@ def looks_at_the_path_alone(pattern: URLPattern | URLResolver, converters: froze
     return False
 
 
-def copy_of_match(match: ResolverMatch, containers: Iterable[str]) -> ResolverMatch:
-    """A match like `match`, whose `containers` are its own, as if the path had been resolved again."""
+def copy_of_match(match: ResolverMatch) -> ResolverMatch:
+    """A match like `match`, whose dicts and lists are its own, as if the path had been resolved again."""
     another = ResolverMatch.__new__(ResolverMatch)
     another.__dict__ = fields = vars(match).copy()
-    for name in containers:
-        fields[name] = fields[name].copy()
+    # One line for each, because a loop takes half as long again, for each sub-request.
+    fields["kwargs"] = fields["kwargs"].copy()
+    fields["captured_kwargs"] = fields["captured_kwargs"].copy()
+    fields["extra_kwargs"] = fields["extra_kwargs"].copy()
+    fields["app_names"] = fields["app_names"].copy()
+    fields["namespaces"] = fields["namespaces"].copy()
+    fields["tried"] = fields["tried"].copy()
     return another
 
 

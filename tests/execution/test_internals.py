@@ -130,9 +130,11 @@ def test_pattern_of_a_kind_of_its_own_is_not_plain():
 
 def test_copy_of_a_match_shares_no_container():
     match = resolve("/api/books/1/")
-    twin = internals.copy_of_match(match, ("kwargs",))
+    twin = internals.copy_of_match(match)
     assert vars(twin) == vars(match)
-    assert twin.kwargs is not match.kwargs
+    containers = {name for name, value in vars(match).items() if isinstance(value, dict | list)}
+    assert containers >= {"kwargs", "captured_kwargs", "extra_kwargs", "app_names", "namespaces", "tried"}
+    assert not [name for name in containers if getattr(twin, name) is getattr(match, name)]
     assert type(twin) is type(match)
 
 

@@ -18,7 +18,6 @@ from django_batch.execution.internals import copy_of_match, looks_at_the_path_al
 
 # By path, of one batch. None: it was resolved once. False: it is resolved each time.
 Matches = dict[str, ResolverMatch | Literal[False] | None]
-_COPIED = ("kwargs", "captured_kwargs", "extra_kwargs", "app_names", "namespaces", "tried")
 _MAX_PATHS = 1_000  # of one batch
 _CONVERTERS = frozenset(map(type, DEFAULT_CONVERTERS.values()))
 
@@ -34,12 +33,12 @@ def resolve_once(
     if "urlconf" in vars(request):
         return resolve(request)
     if kept := matches.get(path):
-        request.resolver_match = found = copy_of_match(kept, _COPIED)
+        request.resolver_match = found = copy_of_match(kept)
         return found
     found = resolve(request)
     if len(matches) >= _MAX_PATHS:
         matches.clear()
-    matches[path] = None if path not in matches else _decided_by_path(found) and copy_of_match(found, _COPIED)
+    matches[path] = None if path not in matches else _decided_by_path(found) and copy_of_match(found)
     return found
 
 

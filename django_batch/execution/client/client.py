@@ -242,9 +242,9 @@ class Client:
         subrequest = item.subrequest  # with its references filled in
         try:
             body = body_of(request, response, self._bounds, limit=self._room.left)
-            told, error = cookies_of(response, subrequest.path), None
-            headers, status = self._headers.of(response), int(response.status_code)
-            reason = reason_of(response)
+            headers, by_hand = self._headers.of(response)
+            told, error = cookies_of(response, by_hand, path=subrequest.path), None
+            status, reason = int(response.status_code), reason_of(response)
         finally:
             close(response)
         if item.is_withheld(request):

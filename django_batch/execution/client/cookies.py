@@ -110,12 +110,11 @@ def _response(morsel: Morsel[str], *, of_host: bool) -> HTTPResponse:
     return cast("HTTPResponse", SimpleNamespace(info=lambda: message))
 
 
-def cookies_of(response: HttpResponseBase, path: str) -> tuple[Morsel[str], ...]:
+def cookies_of(response: HttpResponseBase, by_hand: str, *, path: str) -> tuple[Morsel[str], ...]:
     """The cookies that `response` sets, each with a Path. A view may also have written one into the header itself."""
-    by_hand = response.headers.get("Set-Cookie")
     if not response.cookies and not by_hand:
         return ()
-    morsels = [*SimpleCookie(by_hand or "").values(), *(response.cookies or {}).values()]
+    morsels = [*SimpleCookie(by_hand).values(), *(response.cookies or {}).values()]
     for morsel in morsels:
         morsel.OutputString().encode("latin-1")  # as a server does, which sends nothing else
     return tuple([with_path(morsel, path) for morsel in morsels])

@@ -11,6 +11,7 @@ from typing import cast
 
 from asgiref.sync import async_to_sync
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.template.response import SimpleTemplateResponse
 from msgspec import Struct
 
 from django_batch.errors import TimedOut
@@ -23,6 +24,7 @@ _NOT_IN_ITEMS = frozenset(
     ("set-cookie", "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
 )
 _BODILESS = (204, 304)  # RFC 9110 §6.4.1
+_DJANGO_ITERATES = (HttpResponse.__iter__, SimpleTemplateResponse.__iter__)  # these read nothing but memory
 _MAX_MADE = 64  # kept per batch
 _LONGEST_KEPT = 100  # characters of a name that is kept for the process
 _READ_BY_NAME = {"content-type": "Content-Type", "content-encoding": "Content-Encoding"}  # by the dialects
@@ -53,18 +55,19 @@ class Headers:
     """The headers of the items of one batch. Most are alike, and made once."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
+        self._made: dict[tuple[tuple[str, str], ...], tuple[dict[str, str], str]] = {}
 
-    def of(self, response: HttpResponseBase) -> Mapping[str, str]:
-        """By name: `Content-Type`, however the view has written it."""
+    def of(self, response: HttpResponseBase) -> tuple[Mapping[str, str], str]:
+        """By name: `Content-Type`, however the view has written it. And a `Set-Cookie` that a view has written."""
         written = written_headers(response)
         if written is None:  # the site has put a mapping of its own in their place
-            return _in_item((str(name), str(value)) for name, value in response.headers.items())
+            written = tuple((str(name), str(value)) for name, value in response.headers.items())
         made = self._made.get(written)
         if made is None:
             if len(self._made) >= _MAX_MADE:
                 self._made.clear()
-            made = self._made[written] = _in_item(written)
+            by_hand = "".join(value for name, value in written if name.lower() == "set-cookie")
+            made = self._made[written] = _in_item(written), by_hand
         return made
 
 
@@ -95,7 +98,7 @@ def reason_of(response: HttpResponseBase) -> str:
 
 def body_of(request: HttpRequest, response: HttpResponseBase, bounds: Bounds, *, limit: int) -> bytes | None:
     """The body as a client gets it, or None if it has more than `limit` bytes. Raises whatever a stream raises."""
-    if response.streaming or type(response).__iter__ is not HttpResponse.__iter__:
+    if response.streaming or type(response).__iter__ not in _DJANGO_ITERATES:
         # A stream is read even when its body is dropped, as a server does, but never far past `limit`.
         body = b"".join(_read(response, bounds, limit))
     else:

@@ -23,7 +23,7 @@ from django_batch.core.media_types import has_known_charset
 from django_batch.errors import Malformed, MethodNotAllowed, OutsideScriptPrefix
 from django_batch.execution.internals import marks_of_tests
 from django_batch.execution.requests.headers import ItemHeaders, inherited_meta, wsgi_text
-from django_batch.execution.requests.templates import ASGITemplate, Own, WSGITemplate
+from django_batch.execution.requests.templates import ASGITemplate, WSGITemplate
 from django_batch.execution.requests.uploads import Upload
 from django_batch.requests import RequestBatch
 
@@ -54,8 +54,7 @@ class SubrequestFactory:
         try:
             template = self._templates.get((sent.headers, cookies)) or self._template(sent, cookies)
             body, length = (upload.stream(), upload.size) if upload else (BytesIO(sent.body), len(sent.body))
-            own = Own(method=sent.method, path=path, path_info=path_info, query=query, body=body, length=length)
-            request = template.make(own)
+            request = template.make(sent, path_info, query=query, body=body, length=length)
         except (BadRequest, ValueError, LookupError) as error:  # in a Content-Type, or a lone surrogate
             raise Malformed(f"This request cannot be read: {error}", pointer=sent.pointer) from None
         fields = vars(request)

@@ -14,23 +14,10 @@ from urllib.parse import unquote
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import LimitedStream, WSGIRequest, get_path_info
 from django.http import HttpRequest
-from msgspec import Struct
+
+from django_batch.core.batch import Subrequest
 
 _SCOPE = ("type", "asgi", "http_version", "scheme", "client", "server", "root_path")  # keys that are the server's own
-
-
-class Own(Struct, frozen=True):
-    """The parts of a request that differ from one sub-request to the next.
-
-    `path` has no query; `path_info` is decoded as PEP 3333 says.
-    """
-
-    method: str
-    path: str
-    path_info: str
-    query: str
-    body: Any
-    length: int
 
 
 class WSGITemplate:
@@ -42,27 +29,22 @@ class WSGITemplate:
         self._fields = vars(request)
         self._prefix = request.path
 
-    def make(self, own: Own) -> HttpRequest:
-        """The request for `own`."""
-        environ = {
-            **self._fields["environ"],
-            "REQUEST_METHOD": own.method,
-            "PATH_INFO": own.path_info,
-            "QUERY_STRING": own.query if own.query.isascii() else own.query.encode().decode("latin-1"),
-            "CONTENT_LENGTH": str(own.length),
-            "wsgi.input": own.body,
-        }
-        path_info = own.path_info
-        if not path_info or not path_info.isascii():
-            environ["PATH_INFO"] = path_info = get_path_info(environ) or "/"
+    def make(self, subrequest: Subrequest, path_info: str, *, query: str, body: Any, length: int) -> HttpRequest:
+        """The request for `subrequest`. `path_info` is decoded as PEP 3333 says."""
         request = WSGIRequest.__new__(WSGIRequest)
         request.__dict__ = fields = self._fields.copy()
-        fields["environ"] = fields["META"] = environ
-        fields["method"] = own.method
+        fields["environ"] = fields["META"] = environ = fields["environ"].copy()
+        fields["method"] = environ["REQUEST_METHOD"] = subrequest.method
+        environ["PATH_INFO"] = path_info
+        environ["QUERY_STRING"] = query if query.isascii() else query.encode().decode("latin-1")
+        environ["CONTENT_LENGTH"] = str(length)
+        environ["wsgi.input"] = body
+        if not path_info or not path_info.isascii():
+            environ["PATH_INFO"] = path_info = get_path_info(environ) or "/"
         fields["path_info"] = path_info
         fields["path"] = self._prefix + path_info[1:]
         fields["content_params"] = fields["content_params"].copy()
-        fields["_stream"] = LimitedStream(own.body, own.length)
+        fields["_stream"] = LimitedStream(body, length)
         return request
 
 
@@ -82,33 +64,25 @@ class ASGITemplate:
         given = {key: value for key, value in meta.items() if not _is_header(key) and not key.startswith("wsgi.")}
         self._meta = {**self._fields["META"], **given, "SCRIPT_NAME": self._fields["META"]["SCRIPT_NAME"]}
 
-    def make(self, own: Own) -> HttpRequest:
-        """The request for `own`."""
-        path = unquote(own.path)
-        query = own.query.encode()
-        headers = [*self._scope["headers"], (b"content-length", b"%d" % own.length)]
+    def make(self, subrequest: Subrequest, path_info: str, *, query: str, body: Any, length: int) -> HttpRequest:
+        """The request for `subrequest`, whose path is taken as it was sent."""
+        sent = subrequest.path.partition("?")[0]
+        path, length_header = unquote(sent), b"%d" % length
         request = ASGIRequest.__new__(ASGIRequest)
         request.__dict__ = fields = self._fields.copy()
         fields["scope"] = {
             **self._scope,
-            "method": own.method,
+            "method": subrequest.method,
             "path": path,
-            "raw_path": own.path.encode(),
-            "query_string": query,
-            "headers": headers,
+            "raw_path": sent.encode(),
+            "query_string": query.encode(),
+            "headers": [*self._scope["headers"], (b"content-length", length_header)],
         }
-        fields["path"] = path
-        fields["path_info"] = path_info = path[len(fields["script_name"].rstrip("/")) :]
-        fields["method"] = own.method
-        fields["META"] = {
-            **self._meta,
-            "REQUEST_METHOD": own.method,
-            "QUERY_STRING": own.query,
-            "PATH_INFO": path_info,
-            "CONTENT_LENGTH": str(own.length),
-        }
+        path_info = path[len(fields["script_name"].rstrip("/")) :]
+        own = {"REQUEST_METHOD": subrequest.method, "QUERY_STRING": query, "PATH_INFO": path_info}
+        fields["META"] = {**self._meta, **own, "CONTENT_LENGTH": str(length)}
+        fields |= {"path": path, "path_info": path_info, "method": subrequest.method, "_stream": body}
         fields["content_params"] = fields["content_params"].copy()
-        fields["_stream"] = own.body
         return request
 
 
