@@ -54,11 +54,14 @@ class Schedule:
 
         An empty list while no step is in progress means that the run is over.
         """
-        if self._ready and self._over():
+        if not self._ready:
+            return []
+        if self._over():
             self.stop(TIME_OVER)
-        steps: list[Step] = []
-        while self._ready and len(steps) < limit and not self.stopped:
-            steps.append(self._ready.pop())
+        if self.stopped:
+            return []
+        steps = self._ready[: -limit - 1 : -1]
+        del self._ready[len(self._ready) - len(steps) :]
         return steps
 
     def finish(self, step: Step, subresponses: Sequence[Subresponse]) -> None:
@@ -72,7 +75,12 @@ class Schedule:
             self._answers[group] = [*map(_outcome, subresponses)] if self.streamed else subresponses
         if self.streamed and self._references:
             self._forget(step.subrequests)
-        for dependent in self._dependents.get(step.position, ()):
+        if self._dependents:
+            self._release(self._dependents.get(step.position, ()))
+
+    def _release(self, dependents: Iterable[Step]) -> None:
+        """Let each of `dependents` start that now waits for nothing more."""
+        for dependent in dependents:
             self._waiting[dependent.position] -= 1
             if not self._waiting[dependent.position]:
                 insort(self._ready, dependent, key=_from_behind)

@@ -63,7 +63,7 @@ class StepRunner(Struct, frozen=True):
             return (context.run(answer, step.subrequests[0], self.client.send, prepare=self._take_ready),)
         finally:
             self.lookups.end_step(step.position)
-            _mend(self._connections_here())
+            self._mend()
 
     def is_async(self, step: Step) -> bool:
         """Whether `step` is one sub-request, for an async view. A group is done on a thread, with its connections."""
@@ -83,7 +83,7 @@ class StepRunner(Struct, frozen=True):
             self.lookups.end_step(step.position)
             home = next(iter(self._connections.values()))
             if any(map(_is_broken, home)):
-                await sync_to_async(lambda: _mend(self._connections_here()))()
+                await sync_to_async(self._mend)()
 
     def _ready(self, subrequest: Subrequest) -> Subrequest:
         """`subrequest` as it will be sent. Its references are filled in only once: they count against the budget."""
@@ -115,12 +115,14 @@ class StepRunner(Struct, frozen=True):
         except TimeoutError:
             raise TimedOut("Cancelled because the time of the batch was over.", pointer=subrequest.pointer) from None
 
-    def _connections_here(self) -> Sequence[BaseDatabaseWrapper]:
-        """The connections of this thread, which Django looks up in its settings and its context each time."""
-        found = self._connections.get(get_ident())
-        if found is None:
-            found = self._connections[get_ident()] = connections.all()
-        return found
+    def _mend(self) -> None:
+        """Close connections that a view has left broken, because Django does this at the end of each request."""
+        here = self._connections.get(get_ident())
+        if here is None:  # Django would look each up in its settings and its context every time
+            here = self._connections[get_ident()] = connections.all()
+        for connection in here:
+            if _is_broken(connection):
+                connection.close_if_unusable_or_obsolete()
 
     def _run_group(self, step: Step) -> Sequence[Subresponse]:
         if refused := self._refused_group(step):
@@ -134,7 +136,7 @@ class StepRunner(Struct, frozen=True):
             if group.conflict is None or retry == self.retries or self.deadline.over():
                 return subresponses
             retry += 1
-            _mend(self._connections_here())
+            self._mend()
             self.retried(subrequests=step.subrequests, attempt=retry, error=group.conflict)
             sleep(uniform(0, longest))
             longest *= 2
@@ -162,13 +164,6 @@ def dry_run(steps: StepRunner) -> Iterator[Run]:
             yield lambda step: rehearsal.run(step, run)
     finally:
         branch.forget()
-
-
-def _mend(connections: Iterable[BaseDatabaseWrapper]) -> None:
-    """Close connections that a view has left broken, because Django does this at the end of each request."""
-    for connection in connections:
-        if _is_broken(connection):
-            connection.close_if_unusable_or_obsolete()
 
 
 def _is_broken(connection: BaseDatabaseWrapper) -> bool:

@@ -7,6 +7,7 @@ been checked to be valid JSON in UTF-8: an unchecked body could forge the items 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from msgspec.json import encode
 
@@ -28,7 +29,7 @@ class NativeWriter(ItemsWriter):
         super().__init__()
         self._dry_run = dry_run
         self._timing = timing
-        self._fragments = Fragments(encode)
+        self._fragments = Fragments(_fragment)
 
     def begin(self) -> bytes:
         return b'{"dry_run":true,' + self.opening[1:] if self._dry_run else self.opening
@@ -36,17 +37,27 @@ class NativeWriter(ItemsWriter):
     def item(self, subresponse: Subresponse) -> bytes:
         """One answer. Every member except `body_base64` and `atomicity_group` is always present."""
         subrequest = subresponse.subrequest
-        body, base64 = _body(subresponse)
+        headers, body, base64 = self._message(subresponse)
         group = subrequest.atomicity_group
         return b'{"id":%b,"status":%d,"headers":%b,"body":%b%b%b%b}' % (
             encode(subrequest.id),
             subresponse.status,
-            _problem_headers(subresponse) if subresponse.error else self._fragments.of(subresponse.headers),
+            headers,
             body,
             b"" if base64 is None else b',"body_base64":' + base64,
             b"" if group is None else b',"atomicity_group":' + encode(group),
             b',"duration":%.3f' % (subresponse.duration * 1000) if self._timing else b"",
         )
+
+    def _message(self, subresponse: Subresponse) -> tuple[bytes, bytes, bytes | None]:
+        """The JSON texts of the headers and the body, and the body in base64 if it has no JSON text."""
+        if subresponse.error:
+            headers = encode({"Content-Type": "application/problem+json", **subresponse.headers})
+            return headers, encode(subresponse.error.problem(status=subresponse.status)), None
+        headers, content_type, encoded = self._fragments.of(subresponse.headers)
+        if subresponse.subrequest.omit_body and not subresponse.failed:
+            return headers, b"null", None
+        return headers, *json_body(subresponse.body, content_type, encoded=encoded)
 
 
 class LinesWriter(NativeWriter):
@@ -80,25 +91,17 @@ class BareWriter(NativeWriter):
 
     def item(self, subresponse: Subresponse) -> bytes:
         """One answer, in the short form."""
-        body, base64 = _body(subresponse)
+        _, body, base64 = self._message(subresponse)
         suffix = b"" if base64 is None else b',"response_base64":' + base64
         return b'{"status":%d,"response":%b%b}' % (subresponse.status, body, suffix)
 
 
-def _problem_headers(subresponse: Subresponse) -> bytes:
-    return encode({"Content-Type": "application/problem+json", **subresponse.headers})
+def _fragment(headers: Mapping[str, str]) -> tuple[bytes, str, bool]:
+    """The JSON text of `headers`, the content type in them, and whether they name a content coding."""
+    encoded = headers.get("Content-Encoding", "identity").lower() != "identity"
+    return encode(headers), headers.get("Content-Type", ""), encoded
 
 
 def _without_break(found: re.Match[bytes]) -> bytes:
     character = found[0].decode()
     return b" " if character.isascii() else b"\\u%04x" % ord(character)
-
-
-def _body(subresponse: Subresponse) -> tuple[bytes, bytes | None]:
-    if subresponse.error:
-        return encode(subresponse.error.problem(status=subresponse.status)), None
-    if subresponse.subrequest.omit_body and not subresponse.failed:
-        return b"null", None
-    headers, body = subresponse.headers, subresponse.body
-    content_type, coding = headers.get("Content-Type", ""), headers.get("Content-Encoding", "identity")
-    return json_body(body, content_type, encoded=coding.lower() != "identity")

@@ -79,16 +79,14 @@ def json_body(body: bytes, content_type: str, *, encoded: bool) -> tuple[bytes, 
     """
     if not body:
         return b"null", None
-    if not encoded and (is_json(content_type) or is_text(content_type)) and (value := json_value(body, content_type)):
-        return value, None
-    return b"null", b'"%b"' % b64encode(body)
+    value = None if encoded else json_value(body, content_type)
+    return (b"null", b'"%b"' % b64encode(body)) if value is None else (value, None)
 
 
 def json_value(body: bytes, content_type: str) -> bytes | None:
-    """The JSON text of `body`, as a value or a string, or None if it is not text in its charset."""
-    return body if is_json(content_type) and is_json_text(body) else _json_string(body, content_type)
-
-
-def _json_string(body: bytes, content_type: str) -> bytes | None:
-    text = text_of(body, content_type)
+    """The JSON text of `body`, as a value or a string, or None if it is neither JSON nor text in its charset."""
+    said_to_be_json = is_json(content_type)
+    if said_to_be_json and is_json_text(body):
+        return body
+    text = text_of(body, content_type) if said_to_be_json or is_text(content_type) else None
     return None if text is None else msgspec.json.encode(text)

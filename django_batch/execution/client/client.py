@@ -273,13 +273,14 @@ class Client:
 
     def _learn(self, session: Any, cookies: Collection[Morsel[str]], body: bytes | None) -> bytes | None:
         """`body`, if it still fits, now that others may have been read at the same time; else None."""
+        room, size = self._room, len(body or b"")
         with self._lock:
             if cookies:
                 self._cookies.take(cookies)
-            if getattr(session, "modified", False):
+            if session is not None and getattr(session, "modified", False):
                 self._modified_sessions.append(session)
-            if body is None or len(body) > self._room.left:
+            if body is None or size > room.left:
                 return None
-            self._room.left -= len(body)
-            self._size += len(body)
+            room.left -= size
+            self._size += size
             return body
