@@ -113,7 +113,11 @@ def preferred(accept: str, offers: tuple[str, ...]) -> str:
     Among offers of equal quality, one that `accept` names exactly wins over a wildcard, and earlier offers win over
     later ones.
     """
-    wanted = _wanted(accept)
+    return (_kept_choice if len(accept) <= _LONGEST_KEY else _choice)(accept, offers)
+
+
+def _choice(accept: str, offers: tuple[str, ...]) -> str:
+    wanted = [*_ranges(accept)]
 
     def weight(offer: str) -> tuple[float, int]:
         kind = offer.partition("/")[0]
@@ -125,13 +129,11 @@ def preferred(accept: str, offers: tuple[str, ...]) -> str:
     return max(offers, key=weight)
 
 
-@kept(maxsize=64)
-def _wanted(accept: str) -> tuple[tuple[str, float], ...]:
-    """Each media range with its quality, which is 1 if it cannot be read."""
-    return tuple(_ranges(accept))
+_kept_choice = lru_cache(maxsize=64)(_choice)
 
 
 def _ranges(accept: str) -> Iterator[tuple[str, float]]:
+    """Each media range with its quality, which is 1 if it cannot be read."""
     for each in accept.split(","):
         found = _QUALITY.search(each)
         yield media_type_of(each), float(found[1]) if found else 1.0

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import NamedTuple, cast
+from typing import cast
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
 from django_batch.core.batch import Batch, Subrequest
@@ -25,12 +25,13 @@ from django_batch.dialects.shared.json_text import read, read_members, unknown_m
 from django_batch.errors import BatchError, Malformed
 
 _OPTIONS = ("atomic", "continue_on_error", "dry_run", "parallel", "timing")
+_MEMBERS = ("requests", *_OPTIONS)
 _MEDIA_TYPES = ("application/json", *LINES)  # the types in which answers are offered
 _boolean = Decoder(bool)
 _is_array = re.compile(rb"\s*\[").match
 
 
-class NativeLayout(NamedTuple):
+class NativeLayout(Struct, frozen=True):
     """The form in which a batch is answered.
 
     `bare` is set if the batch is an array, `media_type` follows its Accept header, and `timing` is its own option.
@@ -81,7 +82,7 @@ class NativeDialect(Dialect):
 
 def _options(members: dict[str, Raw], faults: list[BatchError]) -> dict[str, bool]:
     options = {}
-    faults += unknown_members(members, ("requests", *_OPTIONS))
+    faults += unknown_members(members, _MEMBERS)
     for name, value in members.items():
         if name in _OPTIONS:
             try:

@@ -57,16 +57,13 @@ def read_item(
 ) -> Subrequest:
     """The sub-request of the item at `position`, whose files are among `parts`. Raises `Malformed`."""
     item = read_struct(raw, _item, pointer=pointer)
-    url = _url(item, pointer)
-    depends_on = _depends_on(item, pointer)
+    url, depends_on = _url(item, pointer), _depends_on(item, pointer)
     method = item.method.upper() if item.method.isascii() else item.method
     files = parts.take(item.files, pointer=f"{pointer}/files") if item.files else ()
-    compile_query = compiler if depends_on else None
-    headers, body, fields = _form(item, pointer, compile_query) if files else _content(item, method, pointer)
-    references: tuple[Reference, ...] = ()
-    if depends_on:
-        compiler.begin_item()
-        references = _references(item, url, headers, body, fields, compiler, pointer)
+    headers, body, fields = (
+        _form(item, pointer, compiler if depends_on else None) if files else _content(item, method, pointer)
+    )
+    references = _references(item, url, headers, body, fields, compiler, pointer) if depends_on else ()
     return Subrequest(
         id=str(position) if item.id is None else item.id,
         method=method,
@@ -130,9 +127,10 @@ def _references(
     headers: Mapping[str, str],
     body: bytes | memoryview,
     fields: tuple[Reference, ...],
-    compile_query: Compile,
+    compile_query: Compiler,
     pointer: str,
 ) -> tuple[Reference, ...]:
+    compile_query.begin_item()
     places = [("body", iter(fields)), ("url" if item.path is None else "path", in_text("path", url, compile_query))]
     places += [
         (f"headers/{token(name)}", in_text(f"headers/{name}", value, compile_query)) for name, value in headers.items()

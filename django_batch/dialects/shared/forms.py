@@ -52,8 +52,9 @@ class FileParts:
 
     def __init__(self, form: Form | None) -> None:
         self._form = form or _EMPTY
-        parts = (*self._form.fields, *self._form.files)
-        self._unnamed = dict.fromkeys(name for name in parts if name not in _NOT_OF_BATCH)
+        self._unnamed = dict.fromkeys([*self._form.fields, *self._form.files])
+        for name in _NOT_OF_BATCH:
+            self._unnamed.pop(name, None)
 
     def take(self, named: Mapping[str, str | list[str]], *, pointer: str) -> tuple[File, ...]:
         """The files of an item, for the fields and parts in `named`.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
 from django.urls import ResolverMatch
@@ -52,8 +53,7 @@ class Names:
     """Names of views and URLs, as a site lists them."""
 
     def __init__(self, names: Collection[str]) -> None:
-        self._exact = frozenset(name for name in names if "*" not in name)
-        self._patterns = [name for name in names if "*" in name]
+        self._exact, self._patterns = _exact_and_patterns(tuple(names))
         self._found: dict[int, tuple[object, bool]] = {}  # id of a view, which is kept so that the id stays its own
 
     def include(self, match: ResolverMatch) -> bool:
@@ -70,6 +70,12 @@ class Names:
         if known is None:
             known = self._found[id(view)] = view, not self._exact.isdisjoint(dotted_paths(view))
         return known[1]
+
+
+@lru_cache(maxsize=32)  # because a site lists the same for each batch
+def _exact_and_patterns(names: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    patterns = frozenset(name for name in names if "*" in name)
+    return frozenset(names) - patterns, patterns
 
 
 def dotted_paths(view: Callable[..., Any] | None) -> Iterator[str]:

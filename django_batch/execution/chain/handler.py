@@ -72,12 +72,12 @@ def async_chain() -> Callable[[HttpRequest], Awaitable[HttpResponseBase]]:
     return load_chain(is_async=True).get_response_async
 
 
+@lru_cache(maxsize=1)
 def remote_user_keys() -> frozenset[str]:
     """The keys of META from which the site's middlewares take the name of a remote user."""
     return frozenset(key for path in settings.MIDDLEWARE for key in _remote_user_keys(path))
 
 
-@lru_cache(maxsize=64)
 def _remote_user_keys(middleware: str) -> list[str]:
     found = import_string(middleware)
     # Django's class is not imported here, because its module needs the app of users.
@@ -117,4 +117,4 @@ def _make_handler(*, is_async: bool) -> SubrequestHandler:
 def _forget_handler(**kwargs: object) -> None:
     """A test has changed a setting, which a middleware may have read as it was made."""
     _handlers.clear()
-    _remote_user_keys.cache_clear()
+    remote_user_keys.cache_clear()

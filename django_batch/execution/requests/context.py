@@ -62,7 +62,8 @@ class Contexts:
 
     def _enter(self, values: list[tuple[ContextVar[Any], Any]], kept: dict[str, BaseCache], threads: Any) -> None:
         threads()
-        set_script_prefix(self._prefix)
+        if self._prefix != "/":  # which it is for a site without one, by Django's default
+            set_script_prefix(self._prefix)
         for alias, cache in kept.items():
             caches[alias] = without_pages(cache) if self._tentative else cache
         for variable, value in values:

@@ -31,6 +31,7 @@ NEVER_SETTABLE = re.compile(
 )
 _TOKEN = re.compile(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2, without `_`: META has one key for it and `-`
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 §5.5
+_LONGEST_KEPT = 100  # characters of a key that is kept for the process
 _LONGEST_VALUE = 8 * 2**10  # characters, as most servers take: a longer value never reaches Django alone
 
 
@@ -41,14 +42,16 @@ def inherited_meta(parent: HttpRequest) -> dict[str, Any]:
     added, such as an address.
     """
     users = remote_user_keys()
-    inherited = {
-        key: value
-        for key, value in parent.META.items()
-        if _SERVER_KEYS.fullmatch(key)
-        or key in users
-        or (key.startswith("HTTP_") and not _NOT_INHERITED.fullmatch(key))
-    }
+    inherited = {key: value for key, value in parent.META.items() if _is_inherited(key) or key in users}
     return {**inherited, "HTTP_ACCEPT": "application/json", "wsgi.url_scheme": scheme_of(parent)}
+
+
+def _is_inherited(key: str) -> bool:
+    is_header = key.startswith("HTTP_") and not _NOT_INHERITED.fullmatch(key)
+    return is_header or _SERVER_KEYS.fullmatch(key) is not None
+
+
+_is_known_to_be = lru_cache(maxsize=256)(_is_inherited)  # because most requests have the same headers
 
 
 class ItemHeaders:
