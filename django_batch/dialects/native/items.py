@@ -164,9 +164,11 @@ def _form(item: NativeItem, pointer: str, compile_query: Compile | None) -> Item
 
 def _content(item: NativeItem, method: str, pointer: str) -> ItemContent:
     """The headers and the bytes of an item. A body without a Content-Type is JSON."""
-    headers = _headers(item, pointer)
-    named = content_type_of(headers, pointer=pointer) if headers else None
     body = item.body
+    if body is UNSET and item.body_base64 is None and not item.headers:
+        return {}, b"", ()
+    headers = _headers(item, pointer)
+    named = content_type_of(headers, pointer=pointer)
     if body is not UNSET and (item.body_base64 is not None or method in _WITHOUT_BODY) and _is_null(body):
         body = UNSET
     if body is UNSET and item.body_base64 is None:

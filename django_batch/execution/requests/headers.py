@@ -42,7 +42,11 @@ def inherited_meta(parent: HttpRequest) -> dict[str, Any]:
     added, such as an address.
     """
     users = remote_user_keys()
-    inherited = {key: value for key, value in parent.META.items() if _is_inherited(key) or key in users}
+    inherited = {
+        key: value
+        for key, value in parent.META.items()
+        if (_is_known_to_be if len(key) <= _LONGEST_KEPT else _is_inherited)(key) or key in users
+    }
     return {**inherited, "HTTP_ACCEPT": "application/json", "wsgi.url_scheme": scheme_of(parent)}
 
 
@@ -51,7 +55,7 @@ def _is_inherited(key: str) -> bool:
     return is_header or _SERVER_KEYS.fullmatch(key) is not None
 
 
-_is_known_to_be = lru_cache(maxsize=256)(_is_inherited)  # because most requests have the same headers
+_is_known_to_be = lru_cache(maxsize=256)(_is_inherited)  # cached because most requests have the same headers
 
 
 class ItemHeaders:
