@@ -13,12 +13,13 @@ from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.functional import cached_property
+from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from django_batch import conf
-from django_batch.carrier.envelopes import PARSERS, read_envelope
+from django_batch.carrier.envelopes import UnreadParser, parsers_of, read_envelope
 from django_batch.carrier.streaming import AsyncStreamedAnswer, Pieces, Stream, StreamedAnswer, awritten, written
 from django_batch.carrier.timing import ServerTiming
 from django_batch.core.batch import Batch, Subresponse
@@ -46,11 +47,19 @@ from django_batch.sharing.rows import shared_tables
 from django_batch.signals import group_retried
 
 
+class _ParserClasses:
+    """What a view reads, as `OPTIONS` and schemas show it: one parser for each media type of its dialects."""
+
+    def __get__(self, view: Any, owner: Any) -> tuple[type[BaseParser], ...]:
+        dialects = conf.instances((view or owner).dialect)
+        return parsers_of(tuple(media_type for each in dialects for media_type in each.media_types))
+
+
 class BatchView(APIView):
     """Answers many requests in one."""
 
     renderer_classes = (JSONRenderer,)
-    parser_classes = PARSERS
+    parser_classes = _ParserClasses()
     # A site may ask all its views for a version and a model. A batch has none, because these belong to its items.
     versioning_class = None
     _ignore_model_permissions = True
@@ -197,6 +206,12 @@ class BatchView(APIView):
             max_requests=max_requests,
             decompress=self.decompress,
         )
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """REST framework's request, which leaves a type that no dialect reads to the refusal of the dialect."""
+        initialized: Request = super().initialize_request(request, *args, **kwargs)
+        initialized.parsers = [*(initialized.parsers or ()), UnreadParser()]
+        return initialized
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse a batch inside a batch, whatever path led here, before anything else is looked at."""

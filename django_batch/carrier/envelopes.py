@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import lru_cache
 from threading import Lock
 from typing import Any, Protocol, TypeAlias
 
@@ -27,7 +28,7 @@ from django_batch.dialects.base import Envelope, Form
 from django_batch.errors import Malformed, TooLarge, UnsupportedMediaType
 from django_batch.execution.client.csrf import check_sender
 
-_MULTIPART, _URLENCODED = _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+_MULTIPART, _ = _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 # The types that a browser sends to another site without a preflight (Fetch §2.2.2, "CORS-safelisted request-header").
 _SENT_UNASKED = (*_FORMS, "text/plain", "")
 
@@ -43,7 +44,7 @@ class _Readable(Protocol):
 _Content: TypeAlias = "dict[str, object] | DataAndFiles[QueryDict, MultiValueDict[str, UploadedFile[bytes]]]"
 
 
-class _Parser(BaseParser):
+class UnreadParser(BaseParser):
     """A parser that reads nothing, because the dialect reads the body.
 
     It exists because the CSRF check of a session looks into the form, which would parse the whole body.
@@ -58,7 +59,7 @@ class _Parser(BaseParser):
         return {}
 
 
-class _FormParser(_Parser):
+class _FormParser(UnreadParser):
     """A parser that reads a form, for dialects that read forms and for the CSRF check."""
 
     def parse(
@@ -71,15 +72,15 @@ class _FormParser(_Parser):
         return _read_form(view.request._request, stream, view.max_size)
 
 
-class _MultipartParser(_FormParser):
-    media_type = _MULTIPART
+@lru_cache(maxsize=64)
+def parsers_of(media_types: tuple[str, ...]) -> tuple[type[BaseParser], ...]:
+    """A parser for each of `media_types`, with JSON first, because tools send the first type if they may choose."""
+    in_order = sorted(media_types, key=lambda media_type: media_type != "application/json")
+    return tuple(_parser_of(media_type) for media_type in in_order if media_type)
 
 
-class _UrlencodedParser(_FormParser):
-    media_type = _URLENCODED
-
-
-PARSERS = (_MultipartParser, _UrlencodedParser, _Parser)
+def _parser_of(media_type: str) -> type[BaseParser]:
+    return type("BatchParser", (_FormParser if media_type in _FORMS else UnreadParser,), {"media_type": media_type})
 
 
 def read_envelope(

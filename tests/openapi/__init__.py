@@ -1,0 +1,1 @@
+"""How batches are described by tools that describe APIs."""
