@@ -1,11 +1,14 @@
 """The Django app."""
 
+from importlib import import_module
+from importlib.util import find_spec
+
 from django.apps import AppConfig
 from django.core import checks
 
 
 class DjangoBatchConfig(AppConfig):
-    """Connects the system checks and the log lines."""
+    """Connects the system checks, the log lines, and the description of batches for drf-spectacular."""
 
     name = "django_batch"
     verbose_name = "Batch"
@@ -22,3 +25,5 @@ class DjangoBatchConfig(AppConfig):
         watch_users()
         signals.group_retried.connect(log.log_retry)
         signals.batch_finished.connect(log.log_batch)
+        if find_spec("drf_spectacular"):
+            import_module("django_batch.openapi.spectacular.extension")

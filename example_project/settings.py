@@ -1,6 +1,7 @@
 """Settings of the bookshop: a demo, with published passwords and a published key."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -25,6 +26,10 @@ INSTALLED_APPS = [
     "django_batch",
     "example_project.bookshop",
 ]
+# Where drf-spectacular is installed, /api/schema/ describes the API and its batches.
+HAS_SPECTACULAR = find_spec("drf_spectacular") is not None
+if HAS_SPECTACULAR:
+    INSTALLED_APPS.append("drf_spectacular")
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -111,6 +116,13 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PAGINATION_CLASS": "example_project.bookshop.pagination.PagePagination",
     "DEFAULT_THROTTLE_RATES": {"recommendations": "5/minute"},
+    **({"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"} if HAS_SPECTACULAR else {}),
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Bookshop",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "PREPROCESSING_HOOKS": ["example_project.openapi.described"],
 }
 
 # A dry run undoes what its views have done, also what counts attempts. Here every view that checks a password is kept

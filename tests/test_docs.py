@@ -43,12 +43,13 @@ CLASSES = [
     *("BatchView", "AsyncBatchView", "Batch", "Subrequest", "Subresponse", "BatchClient"),
     *("Dialect", "Writer", "NativeDialect", "ODataJSON", "ODataMultipart", "GoogleMultipart", "FacebookBatch"),
     *("Executor", "SerialExecutor", "ThreadExecutor", "RequestBatch"),
+    *("Contract", "Content", "Endpoint", "Exchange"),
     *("SharedTokenAuthentication", "SharedBasicAuthentication", "SharedTokenMixin", "SharedPasswordMixin"),
     *("SharedUserMixin", "ModelBackend", "SessionStore"),
 ]
 FUNCTIONS = [
     *("run_batch", "set_cookies", "batch_exempt", "group_exempt", "is_subrequest", "batch_of"),
-    "subrequest_scope",
+    *("subrequest_scope", "describe"),
 ]
 SIGNALS = [key for key, value in vars(signals).items() if isinstance(value, Signal)]
 CODES = sorted({value.code for value in vars(errors).values() if isinstance(value, type) and hasattr(value, "code")})

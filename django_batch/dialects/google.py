@@ -41,7 +41,7 @@ class GoogleMultipart(Dialect):
         streamed: bool = False,
     ) -> None:
         self.max_requests = max_requests
-        self._status = status
+        self.status = status
         self._id_prefix = id_prefix
         self._streamed = streamed
 
@@ -64,7 +64,7 @@ class GoogleMultipart(Dialect):
                 faults.append(Malformed(error.detail, pointer=f"/{position}"))
         layout = PartsLayout(
             reader.content_ids,
-            self._status or default_status(envelope),
+            self.status or default_status(envelope),
             inner_ids=reader.inner_ids,
             has_msgtype=reader.messages.names_msgtype,
         )

@@ -54,8 +54,8 @@ class ODataMultipart(Dialect):
             raise ValueError(f"failed_change_set is {failed_change_set!r}, but must be 'single', 'nested' or None.")
         self._failed_change_set = failed_change_set
         self.max_requests = max_requests
-        self._status = status
-        self._flat = flat
+        self.status = status
+        self.flat = flat
         self._streamed = streamed
         self._root = ServiceRoot(service_root, host_relative)
 
@@ -70,12 +70,12 @@ class ODataMultipart(Dialect):
         found = places(envelope.body, boundary, faults, limit=envelope.max_requests)
         if not found and not faults:
             faults.append(no_parts())
-        reader = PartReader(envelope.body, self._root, base=envelope.url, flat=self._flat)
+        reader = PartReader(envelope.body, self._root, base=envelope.url, flat=self.flat)
         subrequests = tuple(_subrequests(found, reader, faults))
         layout = self._layout(envelope, reader)
         return Batch(
             subrequests,
-            continue_on_error=continues_on_error(envelope.headers, default=self._flat or layout.status == BEFORE_4),
+            continue_on_error=continues_on_error(envelope.headers, default=self.flat or layout.status == BEFORE_4),
             faults=tuple(faults),
             layout=layout,
         )
@@ -89,10 +89,10 @@ class ODataMultipart(Dialect):
 
     def write_error(self, error: BatchError) -> bytes:
         """The refusal of a whole batch, in the form of version 2 if the dialect always has the status of that."""
-        return error_body(error, "2.0" if self._status == BEFORE_4 else "4.0")
+        return error_body(error, "2.0" if self.status == BEFORE_4 else "4.0")
 
     def _layout(self, envelope: Envelope, reader: PartReader) -> PartsLayout:
-        status = self._status or default_status(envelope)
+        status = self.status or default_status(envelope)
         if status == BEFORE_4:
             asked = _OLD_VERSION.match(envelope.headers.get("DataServiceVersion", ""))
             headers = {"DataServiceVersion": asked[0] if asked else "2.0"}

@@ -33,9 +33,13 @@ def error_body(error: BatchError, version: str = "4.0") -> bytes:
 
 
 def _inner(error: BatchError) -> dict[str, str]:
-    code = error.code.title().replace("_", "")  # in Microsoft Graph's spelling, such as `FailedDependency`
-    inner = {"code": code, "message": error.detail}
+    inner = {"code": code_of(error.code), "message": error.detail}
     return {**inner, "target": _target(error.pointer)} if error.pointer else inner
+
+
+def code_of(code: str) -> str:
+    """The code of an error in Microsoft Graph's spelling, such as `FailedDependency`."""
+    return code.title().replace("_", "")
 
 
 def _target(pointer: str) -> str:
