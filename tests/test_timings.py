@@ -50,3 +50,24 @@ def test_items_tell_their_durations_where_that_is_asked_for(bookshop):
     timed, skipped = BatchClient().batch([{"path": "/nowhere/", "id": "a"}, {**ME, "depends_on": "a"}], timing=True)
     assert timed["duration"] > skipped["duration"] == 0
     assert "duration" not in BatchClient().batch([ME])[0]
+
+
+def test_items_tell_when_they_were_begun_and_by_whom(bookshop):
+    requests = [ME, {**ME, "id": "b"}, {"path": "/nowhere/", "id": "c"}, {**ME, "depends_on": "c"}]
+    first, second, _, skipped = BatchClient().batch(requests, timing=True)
+    assert 0 <= first["started"] < first["started"] + first["duration"] <= second["started"] + 0.002  # rounded
+    assert first["worker"] == second["worker"] == 0
+    assert not skipped.keys() & {"started", "worker"}
+
+
+def test_what_was_rolled_back_tells_when_it_was_run(bookshop):
+    member, _ = BatchClient().batch([ME, {"path": "/nowhere/"}], atomic=True, timing=True)
+    assert (member["status"], member["worker"]) == (424, 0)
+    assert member["duration"] > 0
+
+
+def test_threads_are_told_apart(bookshop_in_files, settings):
+    settings.BATCH = {"EXECUTOR": "django_batch.execution.executors.ThreadExecutor"}
+    answers = BatchClient().batch([ME] * 8, parallel=True, timing=True)
+    workers = {each["worker"] for each in answers}
+    assert workers == set(range(len(workers)))

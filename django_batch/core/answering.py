@@ -136,9 +136,4 @@ def _rolled_back(done: Sequence[Subresponse], reason: str, errors: Errors) -> li
 
 def _corrected(done: Sequence[Subresponse], errors: Errors) -> list[Subresponse]:
     """The answers `done`, each replaced by its error if `errors` has one."""
-    return [
-        Subresponse.refused(each.subrequest, errors[each.subrequest.id], duration=each.duration)
-        if each.subrequest.id in errors
-        else each
-        for each in done
-    ]
+    return [each.corrected(errors[each.subrequest.id]) if each.subrequest.id in errors else each for each in done]

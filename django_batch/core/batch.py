@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from http.cookies import Morsel
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from django_batch.errors import BatchError
 
@@ -95,7 +96,8 @@ class Subresponse(Struct, frozen=True):
 
     If `error` is set, the dialect writes the error in its own form in place of the body. `cookies` are the cookies that
     the answer sets, each with an explicit Path; they are never in `headers`. `duration` is in seconds. `reason` is the
-    phrase beside the status (RFC 9112 §4), empty if it is the usual one.
+    phrase beside the status (RFC 9112 §4), empty if it is the usual one. `started` is the moment when the sub-request
+    was begun, in seconds of `time.perf_counter`, and `worker` the thread that ran it; both are 0 if it was not run.
     """
 
     subrequest: Subrequest
@@ -106,6 +108,8 @@ class Subresponse(Struct, frozen=True):
     error: BatchError | None = None
     duration: float = 0.0
     reason: str = ""
+    started: float = 0.0
+    worker: int = 0
 
     @property
     def failed(self) -> bool:
@@ -119,6 +123,11 @@ class Subresponse(Struct, frozen=True):
         return self.status >= 400
 
     @classmethod
-    def refused(cls, subrequest: Subrequest, error: BatchError, *, duration: float = 0.0) -> Subresponse:
+    def refused(cls, subrequest: Subrequest, error: BatchError) -> Subresponse:
         """The answer to `subrequest` that reports `error`. It sets no cookies."""
-        return cls(subrequest, error.status, error.headers, error=error, duration=duration)
+        return cls(subrequest, error.status, error.headers, error=error)
+
+    def corrected(self, error: BatchError) -> Subresponse:
+        """The answer that reports `error` in place of this one. It sets no cookies, and was run as this one was."""
+        refused = self.refused(self.subrequest, error)
+        return replace(refused, duration=self.duration, started=self.started, worker=self.worker)

@@ -126,7 +126,7 @@ def written(write: Callable[[Subresponse], T], subresponse: Subresponse) -> T:
         subrequest = subresponse.subrequest
         logger.exception("The answer to sub-request %r could not be written", subrequest.id)
         error = SubrequestFailed("The answer to this sub-request could not be written.", pointer=subrequest.pointer)
-        return write(Subresponse.refused(subrequest, error, duration=subresponse.duration))
+        return write(subresponse.corrected(error))
 
 
 def choose(dialects: Sequence[Dialect], content_type: str) -> Dialect:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from time import perf_counter
 
 from msgspec.json import encode
 
@@ -28,7 +29,7 @@ class NativeWriter(ItemsWriter):
     def __init__(self, *, dry_run: bool = False, timing: bool = False) -> None:
         super().__init__()
         self._dry_run = dry_run
-        self._timing = timing
+        self._timing = Timing() if timing else None
         self._fragments = Fragments(_fragment)
 
     def begin(self) -> bytes:
@@ -46,7 +47,7 @@ class NativeWriter(ItemsWriter):
             body,
             b"" if base64 is None else b',"body_base64":' + base64,
             b"" if group is None else b',"atomicity_group":' + encode(group),
-            b',"duration":%.3f' % (subresponse.duration * 1000) if self._timing else b"",
+            self._timing.of(subresponse) if self._timing else b"",
         )
 
     def _message(self, subresponse: Subresponse) -> tuple[bytes, bytes, bytes | None]:
@@ -58,6 +59,23 @@ class NativeWriter(ItemsWriter):
         if subresponse.subrequest.omit_body and not subresponse.failed:
             return headers, b"null", None
         return headers, *json_body(subresponse.body, content_type, encoded=encoded)
+
+
+class Timing:
+    """When each answer was made, counted from the moment when this object was, and by which of the workers."""
+
+    def __init__(self) -> None:
+        self._begun = perf_counter()
+        self._workers: dict[int, int] = {}  # thread -> its number, in the order in which they are first seen
+
+    def of(self, subresponse: Subresponse) -> bytes:
+        """The members that tell it, in milliseconds. What was not run has no beginning and no worker."""
+        duration = b',"duration":%.3f' % (subresponse.duration * 1000)
+        if not subresponse.started:
+            return duration
+        worker = self._workers.setdefault(subresponse.worker, len(self._workers))
+        started = max(0.0, subresponse.started - self._begun) * 1000
+        return duration + b',"started":%.3f,"worker":%d' % (started, worker)
 
 
 class LinesWriter(NativeWriter):

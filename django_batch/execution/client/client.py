@@ -13,7 +13,7 @@ from contextvars import Context
 from copy import copy
 from dataclasses import dataclass
 from http.cookies import Morsel
-from threading import RLock
+from threading import RLock, get_ident
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -253,10 +253,10 @@ class Client:
         body = self._learn(vars(request).get("session"), told, body)
         if body is None:
             body, error = b"", BodyTooLarge(_TOO_LARGE)
-        duration = perf_counter() - start
-        if refusal := getattr(response, "refusal", None):  # of a view that is in no batch, in the words of this one
-            return Subresponse(subrequest, refusal.status, refusal.headers, b"", told, refusal, duration)
-        return Subresponse(subrequest, status, headers, body, told, error, duration, reason)
+        duration, worker = perf_counter() - start, get_ident()
+        answer = Subresponse(subrequest, status, headers, body, told, error, duration, reason, start, worker)
+        refusal = getattr(response, "refusal", None)  # of a view that is in no batch, in the words of this one
+        return replace(answer.corrected(refusal), cookies=told) if refusal else answer
 
     def _path_info(self, subrequest: Subrequest) -> str | None:
         try:

@@ -55,7 +55,7 @@ class Rehearsal:
         except BatchError as error:
             self._over = f"the transaction of the dry run was lost with {step.subrequests[0].id!r}"
             keep = step.atomic  # a group blames the right member itself
-            return [each if keep and each.failed else _refused(each, error) for each in subresponses]
+            return [each if keep and each.failed else each.corrected(error) for each in subresponses]
         return [replace(subresponse, cookies=()) for subresponse in subresponses]
 
     def _obstacle(self, step: Step) -> BatchError | None:
@@ -80,7 +80,3 @@ class Rehearsal:
                     if database.begun:
                         transaction.set_rollback(True, using=database.alias)
         return subresponses
-
-
-def _refused(subresponse: Subresponse, error: BatchError) -> Subresponse:
-    return Subresponse.refused(subresponse.subrequest, error, duration=subresponse.duration)
