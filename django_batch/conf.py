@@ -267,6 +267,9 @@ SHARE = Setting("SHARE", True, "True or False", _is_bool)  # whether sessions, u
 STREAM_TIMEOUT = Setting[float](  # seconds for which one streamed answer is read
     "STREAM_TIMEOUT", 30, "a number of seconds above 0", _is_positive
 )
+CONSOLE = Setting[bool | None](  # whether browsers are shown a console; None: where DEBUG is on
+    "CONSOLE", None, "None, True or False", lambda value: value is None or isinstance(value, bool)
+)
 DIALECT = Setting[object](  # of the URL; of several, the one that reads the Content-Type of the batch
     "DIALECT",
     "django_batch.dialects.native.NativeDialect",

@@ -22,11 +22,13 @@ from django_batch import conf
 from django_batch.carrier.envelopes import UnreadParser, parsers_of, read_envelope
 from django_batch.carrier.streaming import AsyncStreamedAnswer, Pieces, Stream, StreamedAnswer, awritten, written
 from django_batch.carrier.timing import ServerTiming
+from django_batch.console import is_asked_for, is_drawing, is_on
 from django_batch.core.batch import Batch, Subresponse
 from django_batch.core.plan import plan
 from django_batch.core.references import Budget
 from django_batch.core.schedule import Schedule
 from django_batch.dialects.base import Dialect, Envelope, Writer, choose
+from django_batch.dialects.native import NativeDialect
 from django_batch.errors import BatchError, DryRunNotAllowed, NestedBatch
 from django_batch.execution.batch_run import BatchRun
 from django_batch.execution.chain.access import Access
@@ -85,6 +87,7 @@ class BatchView(APIView):
     around = conf.AROUND
     share = conf.SHARE
     stream_timeout = conf.STREAM_TIMEOUT
+    console = conf.CONSOLE
     # Whether unsafe sub-requests may run side by side too, out of their order.
     parallel_writes = False
 
@@ -97,8 +100,20 @@ class BatchView(APIView):
             view = transaction.non_atomic_requests(using=alias)(view)
         return view
 
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """The console, for a browser that asks for HTML."""
+        if self._console_dialect and is_asked_for(request._request):
+            from django_batch.console.page import page  # imported late, because hardly anybody asks for it
+
+            return page(request._request, self, user=request.user, besides=BatchView)
+        return self.http_method_not_allowed(request, *args, **kwargs)
+
     def post(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer a batch. Every refusal of it is raised as a `BatchError`."""
+        if is_drawing(request._request) and (native := self._console_dialect):
+            from django_batch.console.drawing import drawn
+
+            return drawn(request, self, native)
         self._timing = ServerTiming()
         dialect = self._dialect
         batch = dialect.parse(self.get_envelope(request))
@@ -188,6 +203,12 @@ class BatchView(APIView):
     @cached_property
     def _dialect(self) -> Dialect:
         return self.get_dialect()
+
+    @property
+    def _console_dialect(self) -> NativeDialect | None:
+        """The dialect in which the console speaks, or None if it is off, or this URL reads no such batches."""
+        dialects = conf.instances(self.dialect) if is_on(self.console) else []
+        return next((each for each in dialects if isinstance(each, NativeDialect)), None)
 
     def get_executor(self) -> Executor:
         """The executor that decides when each step is run."""

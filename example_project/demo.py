@@ -157,7 +157,9 @@ def show_batches(address: str) -> None:
 
 def wait(address: str) -> None:
     batch = '[{"path": "/api/me/"}, {"path": "/api/books/1/"}]'
-    print(f"\nThe bookshop is open at {address}/ until Ctrl-C. Try:\n")
+    print(
+        f"\nThe bookshop is open at {address}/ until Ctrl-C, and the console of its batches at {address}/batch/. Try:\n"
+    )
     print(f"curl -u ada:ada-secret -H 'Content-Type: application/json' -d '{batch}' {address}/batch/", flush=True)
     try:
         Event().wait()

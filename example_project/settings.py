@@ -20,10 +20,10 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django_batch",  # before REST framework, whose browsable pages then link to the console
     "rest_framework",
     "rest_framework.authtoken",
     "django_filters",
-    "django_batch",
     "example_project.bookshop",
 ]
 # Where drf-spectacular is installed, /api/schema/ describes the API and its batches.
@@ -127,4 +127,6 @@ SPECTACULAR_SETTINGS = {
 
 # A dry run undoes what its views have done, also what counts attempts. Here every view that checks a password is kept
 # out of groups by default, so that dry runs can be allowed.
-BATCH = {"DRY_RUN": True}
+BATCH: dict[str, object] = {"DRY_RUN": True, "MAX_REQUESTS": int(os.environ.get("EXAMPLE_MAX_REQUESTS", "100"))}
+if executor := os.environ.get("EXAMPLE_EXECUTOR"):
+    BATCH["EXECUTOR"] = executor

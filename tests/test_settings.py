@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from ast import literal_eval
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from django.urls import path
 from rest_framework.request import Request
 
 from django_batch import conf
+from django_batch.console import DRAWING
 from django_batch.core.batch import Subresponse
 from django_batch.core.schedule import Schedule
 from django_batch.dialects.native import NativeDialect
@@ -119,6 +121,17 @@ class GzippedView(BatchView):
         return super().initialize_request(request, *args, **kwargs)
 
 
+class DrawingView(BatchView):
+    """Takes each batch as if the console had asked for its pictures."""
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        content = json.dumps({"batch": request.read().decode()}).encode()
+        request._stream = BytesIO(content)  # type: ignore[attr-defined]
+        request.META |= {"CONTENT_TYPE": DRAWING, "CONTENT_LENGTH": str(len(content))}
+        request.content_type = DRAWING
+        return super().initialize_request(request, *args, **kwargs)
+
+
 def outcome(response: Any) -> object:
     """The code or status of a refused batch, else of each item."""
     if "responses" not in (answer := response.json()):
@@ -166,6 +179,14 @@ ROWS = {
     "MAX_WORKERS": Row(7, {"requests": [ME]}, 4, 7, seen=lambda response: COUNTING.max_workers, view=CountingView),
     "SERVER_TIMING": Row(
         True, {"requests": [ME]}, False, True, seen=lambda response: "Server-Timing" in response.headers
+    ),
+    "CONSOLE": Row(
+        True,
+        {"requests": [ME]},
+        "unsupported_media_type",
+        ["graph"],
+        seen=lambda response: response.json().get("code") or [*response.json()],
+        view=DrawingView,
     ),
     "EXEMPT": Row([ME_VIEW], {"requests": [ME]}, [200], ["batch_exempt"]),
     "GROUP_EXEMPT": Row([ME_VIEW], {"atomic": True, "requests": [ME]}, [200], ["group_exempt"]),

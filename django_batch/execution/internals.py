@@ -61,6 +61,12 @@ def passwords_checked() -> int:
     return int(found.hits + found.misses)
 
 
+def csp_nonce_of(request: HttpRequest) -> str | None:
+    """The nonce that Django's middleware for a content security policy has given `request`. Django 5.2 has none."""
+    nonce = getattr(request, "_csp_nonce", None)  # it is made when it is looked at, and false before
+    return None if nonce is None else str(nonce)
+
+
 def scheme_of(request: HttpRequest) -> str:
     """The scheme that the server saw, which `SECURE_PROXY_SSL_HEADER` has not changed."""
     scheme: str = request._get_scheme()  # type: ignore[attr-defined]

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 OPEN = re.compile(r"is open at (http://\S+)/ ")
+OPTIONS_OF_SITE = {
+    "EXAMPLE_MAX_REQUESTS": "1000",
+    "EXAMPLE_EXECUTOR": "django_batch.execution.executors.ThreadExecutor",
+}
 AXE = ROOT / ".tox" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 OPTIONS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
@@ -43,7 +47,7 @@ def missing(what: str, *variables: str) -> NoReturn:
 def address() -> Iterator[str]:
     """Where the bookshop is served, without a slash at the end. Its rows are those of the demo, and are kept."""
     command = [sys.executable, "-u", "-m", "example_project.demo"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, **OPTIONS_OF_SITE, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
@@ -97,7 +101,10 @@ def new_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
 
 @pytest.fixture
 def page(new_page: Callable[..., Page]) -> Page:
-    """A page of 1366 by 768 pixels, still blank. `page.goto("/batch/")` takes paths of the bookshop."""
+    """A page of 1366 by 768 pixels, still blank. `page.goto("/batch/")` takes paths of the bookshop.
+
+    Wait by locators: `page.wait_for_function` evaluates a text in the page, which a strict policy stops.
+    """
     return new_page(viewport={"width": 1366, "height": 768})
 
 

@@ -176,3 +176,11 @@ def test_middleware_that_failed_is_named(settings):
         BaseHandler().load_middleware()
     assert internals.middleware_that_failed(caught.value) == f"{__name__}.Broken"
     assert internals.middleware_that_failed(RuntimeError()) is None
+
+
+def test_nonce_is_that_of_the_middleware_for_a_policy_where_django_has_one():
+    request = RequestFactory().get("/")
+    assert internals.csp_nonce_of(request) is None
+    middleware = pytest.importorskip("django.middleware.csp")
+    middleware.ContentSecurityPolicyMiddleware(lambda request: None).process_request(request)
+    assert internals.csp_nonce_of(request) == str(middleware.get_nonce(request)) != ""
