@@ -45,11 +45,12 @@ CLASSES = [
     *("Executor", "SerialExecutor", "ThreadExecutor", "RequestBatch"),
     *("Contract", "Content", "Endpoint", "Exchange"),
     *("SharedTokenAuthentication", "SharedBasicAuthentication", "SharedTokenMixin", "SharedPasswordMixin"),
+    *("BatchTransport", "AsyncBatchTransport", "BatchBuilder", "AsyncBatchBuilder", "PlannedRequest", "AnswerValue"),
     *("SharedUserMixin", "ModelBackend", "SessionStore"),
 ]
 FUNCTIONS = [
     *("run_batch", "set_cookies", "batch_exempt", "group_exempt", "is_subrequest", "batch_of"),
-    *("subrequest_scope", "describe"),
+    *("subrequest_scope", "describe", "batch"),
 ]
 SIGNALS = [key for key, value in vars(signals).items() if isinstance(value, Signal)]
 CODES = sorted({value.code for value in vars(errors).values() if isinstance(value, type) and hasattr(value, "code")})

@@ -111,5 +111,5 @@ print(django_batch.__version__, (pathlib.Path(django_batch.__file__).parent / "p
 def test_installed_wheel_imports_whole_and_is_typed(built: Built, tmp_path: Path) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", built.wheel, cwd=tmp_path)
+    run(python, "-m", "pip", "install", "--quiet", f"{built.wheel}[client]", cwd=tmp_path)
     assert run(python, "-I", "-c", IMPORT_ALL, cwd=tmp_path) == f"{django_batch.__version__} True\n"
