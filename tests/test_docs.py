@@ -40,7 +40,8 @@ NOT_RUN = {"bash", "javascript", "text"}  # the JavaScript is, over a real serve
 SCRIPTS = [page for page in pages() if name(page) != TUTORIAL and RUN & {block.language for block in blocks(page)}]
 
 CLASSES = [
-    *("BatchView", "AsyncBatchView", "Batch", "Subrequest", "Subresponse", "BatchClient"),
+    *("BatchView", "AsyncBatchView", "Batch", "Subrequest", "Subresponse"),
+    *("BatchClient", "AsyncBatchClient", "Item", "Members", "Answer"),
     *("Dialect", "Writer", "NativeDialect", "ODataJSON", "ODataMultipart", "GoogleMultipart", "FacebookBatch"),
     *("Executor", "SerialExecutor", "ThreadExecutor", "RequestBatch"),
     *("Contract", "Content", "Endpoint", "Exchange"),
@@ -50,7 +51,7 @@ CLASSES = [
 ]
 FUNCTIONS = [
     *("run_batch", "set_cookies", "batch_exempt", "group_exempt", "is_subrequest", "batch_of"),
-    *("subrequest_scope", "describe", "batch"),
+    *("subrequest_scope", "describe", "batch", "assert_atomic"),
 ]
 SIGNALS = [key for key, value in vars(signals).items() if isinstance(value, Signal)]
 CODES = sorted({value.code for value in vars(errors).values() if isinstance(value, type) and hasattr(value, "code")})

@@ -80,7 +80,7 @@ def test_build_warns_of_nothing(built: Built) -> None:
 
 
 def test_wheel_holds_the_package_and_its_metadata(built: Built, package: set[str]) -> None:
-    metadata = {"METADATA", "RECORD", "WHEEL", "licenses/LICENSE", "top_level.txt"}
+    metadata = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt"}
     with ZipFile(built.wheel) as wheel:
         assert set(wheel.namelist()) == package | {f"{STEM}.dist-info/{name}" for name in metadata}
 
@@ -102,7 +102,8 @@ settings.configure(INSTALLED_APPS=[*needed, "django_batch"])
 django.setup()
 for module in pkgutil.walk_packages(django_batch.__path__, "django_batch."):
     # These import packages of others.
-    if not module.name.startswith(("django_batch.integrations.", "django_batch.openapi.spectacular.")):
+    others = ("django_batch.integrations.", "django_batch.openapi.spectacular.", "django_batch.pytest_plugin")
+    if not module.name.startswith(others):
         importlib.import_module(module.name)
 print(django_batch.__version__, (pathlib.Path(django_batch.__file__).parent / "py.typed").is_file())
 """
