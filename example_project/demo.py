@@ -157,9 +157,10 @@ def show_batches(address: str) -> None:
 
 def wait(address: str) -> None:
     batch = '[{"path": "/api/me/"}, {"path": "/api/books/1/"}]'
-    print(
-        f"\nThe bookshop is open at {address}/ until Ctrl-C, and the console of its batches at {address}/batch/. Try:\n"
-    )
+    print(f"\nThe bookshop is open at {address}/ until Ctrl-C. Look at:\n")
+    print(f"{address}/shop/  a page that makes ten reads in one request, and saves an order whole or not at all")
+    print(f"{address}/batch/  the console, where you can write batches and see how they ran\n")
+    print("Or try:\n")
     print(f"curl -u ada:ada-secret -H 'Content-Type: application/json' -d '{batch}' {address}/batch/", flush=True)
     try:
         Event().wait()

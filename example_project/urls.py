@@ -11,6 +11,7 @@ from .bookshop.views.accounts import profile
 
 urlpatterns = [
     path("", TemplateView.as_view(template_name="bookshop/home.html"), name="home"),
+    path("shop/", TemplateView.as_view(template_name="bookshop/shop.html"), name="shop"),
     path("batch/", include("django_batch.urls")),
     path("async/batch/", AsyncBatchView.as_view(), name="async-batch"),
     path("api/", include("example_project.bookshop.urls")),
