@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from benchmarks import peers, views
 from django_batch.dialects.google import GoogleMultipart
+from django_batch.execution.executors import ThreadExecutor
 from django_batch.views import BatchView
 
 urlpatterns = [
@@ -14,6 +15,8 @@ urlpatterns = [
     path("token/", views.TokenView.as_view()),
     path("books/", views.BooksView.as_view()),
     path("notes/", views.NotesView.as_view()),
+    path("waits/", views.waits),
+    path("side-by-side/", BatchView.as_view(executor=ThreadExecutor(), max_workers=8)),
     path("batch/", include("django_batch.urls")),
     path("google/", BatchView.as_view(dialect=GoogleMultipart(max_requests=None))),
     *(path(url, view) for url, view in peers.views().items()),

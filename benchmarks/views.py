@@ -1,5 +1,7 @@
 """The views that are measured: as little as a view can do, and what most views do."""
 
+import time
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
@@ -16,6 +18,12 @@ from django_batch.authentication import SharedTokenAuthentication
 
 def plain(request: HttpRequest, number: int = 0) -> HttpResponse:
     """No REST framework."""
+    return JsonResponse({"ok": True})
+
+
+def waits(request: HttpRequest) -> HttpResponse:
+    """As long as a database or a service that is far away."""
+    time.sleep(0.02)
     return JsonResponse({"ok": True})
 
 

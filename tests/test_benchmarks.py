@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
 
 from benchmarks.__main__ import arguments, main
+from benchmarks.browser import Run, Way, table
 from benchmarks.budget import BUDGET, judged
 from benchmarks.dialects import DIALECTS, WITHOUT_GROUPS, envelope, installed, items
 from benchmarks.plot import plot
@@ -80,3 +83,38 @@ def test_bar_that_is_too_long_is_cut_but_keeps_its_number() -> None:
     assert 'width="115.0"' in chart
     assert 'width="460.0"' in chart
     assert ">9.00<" in chart
+
+
+def test_table_of_the_browser_has_the_minimum_and_the_median_of_each_way() -> None:
+    runs = [Run(10.2, 20, 5), Run(11, 30, 6), Run(19, 22, 9)]
+    row = table({Way("list", 0.02, "HTTP/2", "batch"): runs}).splitlines()[-1]
+    assert row == "| list | 20 ms | batch, HTTP/2 | 10 (11) | 20 (22) | 5 (6) |"
+
+
+ECHO = """
+import asyncio, time
+from benchmarks.delay import start
+
+async def echo(reader, writer):
+    while piece := await reader.read(100):
+        writer.write(piece)
+    writer.close()
+
+async def main():
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    wire = await start(0, server.sockets[0].getsockname()[1], 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.sockets[0].getsockname()[1])
+    began = time.monotonic()
+    for number in range(100):
+        writer.write(b"%03d" % number)
+    writer.write_eof()
+    print((await reader.read(-1)).decode(), time.monotonic() - began >= 0.4)
+    writer.close()
+
+asyncio.run(main())
+"""
+
+
+def test_long_wire_passes_on_every_byte_in_order_and_late() -> None:
+    done = subprocess.run([sys.executable, "-c", ECHO], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["".join(f"{number:03}" for number in range(100)), "True"]
