@@ -138,6 +138,10 @@ def _is_positive(value: object) -> bool:
     return type(value) in (int, float) and value > 0  # type: ignore[operator]
 
 
+def _is_link(value: object) -> bool:
+    return value is None or (isinstance(value, str) and value.startswith(("/", "http://", "https://")))
+
+
 def _are_strings(value: object) -> bool:
     return (
         isinstance(value, Collection)
@@ -266,6 +270,9 @@ AROUND = Setting[object](  # entered around each sub-request with its request; N
 SHARE = Setting("SHARE", True, "True or False", _is_bool)  # whether sessions, users and tokens are looked up once
 STREAM_TIMEOUT = Setting[float](  # seconds for which one streamed answer is read
     "STREAM_TIMEOUT", 30, "a number of seconds above 0", _is_positive
+)
+DOCUMENTATION = Setting[str | None](  # URL of the site's own pages about its batches, as GET and OPTIONS tell it
+    "DOCUMENTATION", None, "None, or a URL that starts with a slash, http:// or https://", _is_link
 )
 DIALECT = Setting[object](  # of the URL; of several, the one that reads the Content-Type of the batch
     "DIALECT",

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.functional import cached_property
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from django_batch import conf
@@ -25,6 +25,7 @@ from django_batch.core.batch import Batch, Subresponse
 from django_batch.core.plan import plan
 from django_batch.core.references import Budget
 from django_batch.core.schedule import Schedule
+from django_batch.description import BatchMetadata, describe
 from django_batch.dialects.base import Dialect, Envelope, Writer, choose
 from django_batch.errors import BatchError, DryRunNotAllowed, NestedBatch
 from django_batch.execution.batch_run import BatchRun
@@ -40,6 +41,7 @@ from django_batch.execution.executors.deadline import Deadline
 from django_batch.execution.executors.loops import on_thread
 from django_batch.execution.requests.context import Contexts
 from django_batch.execution.step_runner import StepRunner
+from django_batch.options import all_databases, check_options
 from django_batch.requests import is_subrequest
 from django_batch.sharing.lookups import Lookups
 from django_batch.sharing.rows import shared_tables
@@ -47,10 +49,19 @@ from django_batch.signals import group_retried
 
 
 class BatchView(APIView):
-    """Answers many requests in one."""
+    """Takes many requests in one, and answers each of them as the site would if it were sent alone.
 
+    It is a view of REST framework: its authentication, permissions and throttles decide about the batch as a whole, and
+    those of the other views about each sub-request. `POST` carries a batch, `GET` and `OPTIONS` tell what one can do.
+    Every setting of `BATCH` is an attribute in lower case. A subclass overrides the value of the site, and an argument
+    of `as_view()` overrides both. The methods that return something are made to be overridden; to refuse a batch, raise
+    a `BatchError` in any of them.
+    """
+
+    description = "Takes many requests in one, and answers each as if it were sent alone."  # for clients
     renderer_classes = (JSONRenderer,)
     parser_classes = PARSERS
+    metadata_class = BatchMetadata
     # A site may ask all its views for a version and a model. A batch has none, because these belong to its items.
     versioning_class = None
     _ignore_model_permissions = True
@@ -76,17 +87,22 @@ class BatchView(APIView):
     around = conf.AROUND
     share = conf.SHARE
     stream_timeout = conf.STREAM_TIMEOUT
+    documentation = conf.DOCUMENTATION
     # Whether unsafe sub-requests may run side by side too, out of their order.
     parallel_writes = False
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:  # type: ignore[override]
         """The view function. A setting given here, in lower case, is checked as one in `BATCH` is."""
-        _check_options(cls, initkwargs)
+        check_options(cls, initkwargs)
         view = super().as_view(**initkwargs)
         for alias in connections:  # the batch is in no transaction, so that each sub-request has its own, as alone
             view = transaction.non_atomic_requests(using=alias)(view)
         return view
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """What this URL can do (`Description`), by which a client can split its requests."""
+        return Response(describe(self))
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer a batch. Every refusal of it is raised as a `BatchError`."""
@@ -146,7 +162,7 @@ class BatchView(APIView):
             answers=schedule.answers,
             client=self.get_client(request, lookups, deadline),
             lookups=lookups,
-            databases=_databases() if self.atomic_databases is None else self.atomic_databases,
+            databases=all_databases() if self.atomic_databases is None else self.atomic_databases,
             retries=self.atomic_retries,
             retried=partial(group_retried.send_robust, type(self), request=request),
             budget=Budget(self.max_size),
@@ -172,13 +188,22 @@ class BatchView(APIView):
             sender=type(self),
         )
 
+    def get_dialects(self) -> Sequence[Dialect]:
+        """The wire formats of this URL, of which no two read the same Content-Type."""
+        return conf.instances(self.dialect)
+
     def get_dialect(self) -> Dialect:
-        """The wire format of this URL: of several, the one that reads the Content-Type of the request."""
-        return choose(conf.instances(self.dialect), self.request._request.META.get("CONTENT_TYPE", ""))
+        """The wire format of this request: of several, the one that reads its Content-Type."""
+        return choose(self.get_dialects(), self.request._request.META.get("CONTENT_TYPE", ""))
 
     @cached_property
     def _dialect(self) -> Dialect:
         return self.get_dialect()
+
+    @property
+    def runs_side_by_side(self) -> bool:
+        """Whether the steps of a batch that allows it are run side by side."""
+        return self.max_workers > 1 and self.get_executor().side_by_side
 
     def get_executor(self) -> Executor:
         """The executor that decides when each step is run."""
@@ -234,6 +259,11 @@ class AsyncBatchView(BatchView):
 
     view_is_async = True
 
+    @property
+    def runs_side_by_side(self) -> bool:
+        """Whether the steps of a batch that allows it are run side by side, as by the loop of an ASGI server."""
+        return self.max_workers > 1 if self.is_asgi else super().runs_side_by_side
+
     async def dispatch(  # type: ignore[override]  # as Django's views do where they are async
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
@@ -266,21 +296,7 @@ def run_batch(request: HttpRequest | Request, batch: Batch, **options: Any) -> l
     `options` are settings in lower case, as for `as_view()`. Put what the subresponses set on your own response with
     `set_cookies(response, subresponses)`.
     """
-    _check_options(BatchView, options)
+    check_options(BatchView, options)
     view = BatchView(**options)
     run = view.get_batch_run(getattr(request, "_request", request), batch)
     return run.answers(view.get_executor(), max_workers=view.max_workers)
-
-
-def _databases() -> list[str]:
-    """The aliases of all databases. One that DATABASES leaves blank has no transactions."""
-    return [alias for alias, options in connections.settings.items() if options["ENGINE"] != "django.db.backends.dummy"]
-
-
-def _check_options(view: type[BatchView], options: Mapping[str, object]) -> None:
-    for name, value in options.items():
-        if not hasattr(view, name):
-            raise TypeError(f"{view.__name__} has no option {name!r}.")
-        setting = conf.SETTINGS.get(name.upper())
-        if setting and not setting.accepts(value):
-            raise ImproperlyConfigured(f"{view.__name__}.{name} is {value!r}, but must be {setting.expects}.")

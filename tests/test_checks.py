@@ -53,6 +53,7 @@ WRONG: dict[str, list[Any]] = {
     "AROUND": [7, "", "no.such.module", "os.path", "os.nothing", [7]],
     "SHARE": [0, 1, None, "yes"],
     "STREAM_TIMEOUT": [0, -1, "1", True, None],
+    "DOCUMENTATION": ["", "manual/", 7, b"/", ["/manual/"], "javascript:alert(1)", "ftp://manual.example/"],
     "DIALECT": [*CLASSES, "django_batch.dialects.base.Dialect", SerialExecutor, [], [NativeDialect, NativeDialect]],
 }
 RIGHT: dict[str, list[Any]] = {
@@ -76,6 +77,7 @@ RIGHT: dict[str, list[Any]] = {
     "AROUND": [None, "contextlib.nullcontext", nullcontext, ["contextlib.nullcontext", nullcontext], []],
     "SHARE": [True, False],
     "STREAM_TIMEOUT": [1, 0.5],
+    "DOCUMENTATION": [None, "/manual/", "https://manual.example/batches"],
     "DIALECT": [NativeDialect, NativeDialect(), "django_batch.dialects.native.NativeDialect", [NativeDialect]],
 }
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.urls import path
 from rest_framework.request import Request
 
@@ -119,6 +119,13 @@ class GzippedView(BatchView):
         return super().initialize_request(request, *args, **kwargs)
 
 
+class DescribedView(BatchView):
+    """Answers each batch with what the URL can do."""
+
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return self.get(request)
+
+
 def outcome(response: Any) -> object:
     """The code or status of a refused batch, else of each item."""
     if "responses" not in (answer := response.json()):
@@ -185,6 +192,9 @@ ROWS = {
         200,
         504,
         seen=lambda response: response.json()["responses"][0]["status"],
+    ),
+    "DOCUMENTATION": Row(
+        "/manual/", {}, None, "/manual/", seen=lambda response: response.json()["documentation"], view=DescribedView
     ),
     "DIALECT": Row(OKDialect, {"requests": [ME]}, 207, 200, seen=lambda response: response.status_code),
 }

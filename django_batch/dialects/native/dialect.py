@@ -44,6 +44,8 @@ class NativeLayout(NamedTuple):
 class NativeDialect(Dialect):
     """Reads and writes the native format. `Batch.layout` is a `NativeLayout`."""
 
+    name = "native"
+    features = ("atomic", "dry_run", "parallel", "streaming", "references", "jsonpath", "files")
     media_types = ("application/json", "multipart/form-data")
 
     def parse(self, envelope: Envelope) -> Batch:
