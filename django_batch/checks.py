@@ -86,7 +86,7 @@ def _access_of(view: Any) -> Access:
 
 
 def _is_open(match: ResolverMatch, access: Access) -> bool:
-    refused = access.refusal(match, "", can_roll_back=True) or access.may_log_in(match)
+    refused = access.refusal(match, "", may_lose_counts=True) or access.may_log_in(match)
     return not refused and (Names(DEFAULT_GROUP_EXEMPT).include(match) or checks_credentials(match.func))
 
 

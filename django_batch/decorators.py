@@ -37,7 +37,7 @@ def group_exempt(view: View) -> View:
 
 
 def _could_undo(batch: RequestBatch) -> bool:
-    return batch.can_roll_back and not batch.may_log_in
+    return (batch.can_roll_back or batch.read_only) and not batch.may_log_in
 
 
 def refusing(error: BatchError) -> Callable[..., HttpResponse]:

@@ -43,6 +43,7 @@ class Features(TypedDict):
     references: bool
     jsonpath: bool
     files: bool
+    read_only: bool
     jobs: bool
 
 
@@ -81,6 +82,12 @@ def describe(view: Any) -> Description:
     }
 
 
+def accepted_queries(view: Any) -> dict[str, str]:
+    """The header that tells which content `QUERY` takes (RFC 10008 §3)."""
+    media_types = [media_type for each in describe(view)["dialects"] for media_type in each["media_types"]]
+    return {"Accept-Query": ", ".join(media_types)}
+
+
 class BatchMetadata(SimpleMetadata):
     """REST framework's metadata of a view, and what a batch can do there."""
 
@@ -107,5 +114,6 @@ def _features(view: Any, features: set[str]) -> Features:
         "references": "references" in features,
         "jsonpath": "jsonpath" in features and find_spec("jsonpath") is not None,
         "files": "files" in features,
+        "read_only": "read_only" in features,
         "jobs": apps.is_installed("django_batch.jobs"),
     }

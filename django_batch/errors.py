@@ -114,6 +114,12 @@ class DryRunNotAllowed(BatchError):
     code = "dry_run_not_allowed"
 
 
+class UnsafeMethod(BatchError):
+    """An item of a read-only batch has a method that may write, or a header that may change its method."""
+
+    code = "unsafe_method"
+
+
 class ChainFailed(BatchError):
     """A middleware of the site cannot be created a second time, so no sub-request can be answered."""
 
@@ -149,6 +155,13 @@ class GroupExempt(BatchError):
 
     status = 403
     code = "group_exempt"
+
+
+class WriteRefused(BatchError):
+    """A sub-request of a read-only batch reached a view that would have written."""
+
+    status = 403
+    code = "write_refused"
 
 
 class SubrequestFailed(BatchError):

@@ -1,4 +1,4 @@
-"""The options of a batch view: settings in lower case, given to `as_view()` or `run_batch()`."""
+"""The options of a batch view: the settings as attributes in lower case, which `as_view()` and `run_batch()` take."""
 
 from __future__ import annotations
 
@@ -8,6 +8,33 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from django_batch import conf
+
+
+class BatchOptions:
+    """Every setting of `BATCH` as an attribute in lower case."""
+
+    max_requests = conf.MAX_REQUESTS
+    max_size = conf.MAX_SIZE
+    decompress = conf.DECOMPRESS
+    max_response_size = conf.MAX_RESPONSE_SIZE
+    timeout = conf.TIMEOUT
+    methods = conf.METHODS
+    allowed_headers = conf.ALLOWED_HEADERS
+    atomic_databases = conf.ATOMIC_DATABASES
+    atomic_retries = conf.ATOMIC_RETRIES
+    executor = conf.EXECUTOR
+    max_workers = conf.MAX_WORKERS
+    server_timing = conf.SERVER_TIMING
+    dialect = conf.DIALECT
+    exempt = conf.EXEMPT
+    group_exempt = conf.GROUP_EXEMPT
+    group_allowed = conf.GROUP_ALLOWED
+    dry_run = conf.DRY_RUN
+    carried_context = conf.CARRIED_CONTEXT
+    around = conf.AROUND
+    share = conf.SHARE
+    stream_timeout = conf.STREAM_TIMEOUT
+    documentation = conf.DOCUMENTATION
 
 
 def check_options(view: type, options: Mapping[str, object]) -> None:

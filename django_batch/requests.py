@@ -19,12 +19,14 @@ class RequestBatch(Struct, frozen=True, eq=False):
 
     `request` is the one that carries the batch, `subrequest` is what its sender wrote. `can_roll_back` says whether
     the effects of the sub-request may be undone after it was answered: it is in a group or in a dry run. With
-    `may_log_in` it may check credentials even then, because the site names its view in `GROUP_ALLOWED`.
+    `read_only`, its view cannot write. With `may_log_in` it may check credentials even then, because the site names its
+    view in `GROUP_ALLOWED`.
     """
 
     request: HttpRequest
     subrequest: Subrequest
     can_roll_back: bool = False
+    read_only: bool = False
     may_log_in: bool = False
 
 

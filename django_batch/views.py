@@ -12,12 +12,14 @@ from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.functional import cached_property
+from msgspec.structs import replace
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from django_batch import conf
+from django_batch.carrier.awaited import AwaitedAnswer
 from django_batch.carrier.envelopes import PARSERS, read_envelope
 from django_batch.carrier.streaming import AsyncStreamedAnswer, Pieces, Stream, StreamedAnswer, awritten, written
 from django_batch.carrier.timing import ServerTiming
@@ -25,7 +27,7 @@ from django_batch.core.batch import Batch, Subresponse
 from django_batch.core.plan import plan
 from django_batch.core.references import Budget
 from django_batch.core.schedule import Schedule
-from django_batch.description import BatchMetadata, describe
+from django_batch.description import BatchMetadata, accepted_queries, describe
 from django_batch.dialects.base import Dialect, Envelope, Writer, choose
 from django_batch.errors import BatchError, DryRunNotAllowed, NestedBatch
 from django_batch.execution.batch_run import BatchRun
@@ -41,53 +43,32 @@ from django_batch.execution.executors.deadline import Deadline
 from django_batch.execution.executors.loops import on_thread
 from django_batch.execution.requests.context import Contexts
 from django_batch.execution.step_runner import StepRunner
-from django_batch.options import all_databases, check_options
+from django_batch.options import BatchOptions, all_databases, check_options
 from django_batch.requests import is_subrequest
 from django_batch.sharing.lookups import Lookups
 from django_batch.sharing.rows import shared_tables
 from django_batch.signals import group_retried
 
 
-class BatchView(APIView):
+class BatchView(BatchOptions, APIView):
     """Takes many requests in one, and answers each of them as the site would if it were sent alone.
 
     It is a view of REST framework: its authentication, permissions and throttles decide about the batch as a whole, and
-    those of the other views about each sub-request. `POST` carries a batch, `GET` and `OPTIONS` tell what one can do.
-    Every setting of `BATCH` is an attribute in lower case. A subclass overrides the value of the site, and an argument
-    of `as_view()` overrides both. The methods that return something are made to be overridden; to refuse a batch, raise
-    a `BatchError` in any of them.
+    those of the other views about each sub-request. `POST` carries a batch, and `QUERY` one that only reads. `GET` and
+    `OPTIONS` tell what a batch can do here. Every setting of `BATCH` is an attribute in lower case. A subclass
+    overrides the value of the site, and an argument of `as_view()` overrides both. The methods that return something
+    are made to be overridden; to refuse a batch, raise a `BatchError` in any of them.
     """
 
     description = "Takes many requests in one, and answers each as if it were sent alone."  # for clients
     renderer_classes = (JSONRenderer,)
     parser_classes = PARSERS
     metadata_class = BatchMetadata
+    http_method_names = (*APIView.http_method_names, "query")
     # A site may ask all its views for a version and a model. A batch has none, because these belong to its items.
     versioning_class = None
     _ignore_model_permissions = True
 
-    max_requests = conf.MAX_REQUESTS
-    max_size = conf.MAX_SIZE
-    decompress = conf.DECOMPRESS
-    max_response_size = conf.MAX_RESPONSE_SIZE
-    timeout = conf.TIMEOUT
-    methods = conf.METHODS
-    allowed_headers = conf.ALLOWED_HEADERS
-    atomic_databases = conf.ATOMIC_DATABASES
-    atomic_retries = conf.ATOMIC_RETRIES
-    executor = conf.EXECUTOR
-    max_workers = conf.MAX_WORKERS
-    server_timing = conf.SERVER_TIMING
-    dialect = conf.DIALECT
-    exempt = conf.EXEMPT
-    group_exempt = conf.GROUP_EXEMPT
-    group_allowed = conf.GROUP_ALLOWED
-    dry_run = conf.DRY_RUN
-    carried_context = conf.CARRIED_CONTEXT
-    around = conf.AROUND
-    share = conf.SHARE
-    stream_timeout = conf.STREAM_TIMEOUT
-    documentation = conf.DOCUMENTATION
     # Whether unsafe sub-requests may run side by side too, out of their order.
     parallel_writes = False
 
@@ -102,17 +83,30 @@ class BatchView(APIView):
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """What this URL can do (`Description`), by which a client can split its requests."""
-        return Response(describe(self))
+        return Response(describe(self), headers=accepted_queries(self))
+
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """REST framework's metadata, and what `get` tells."""
+        response = super().options(request, *args, **kwargs)
+        for name, value in accepted_queries(self).items():
+            response.headers[name] = value
+        return response
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer a batch. Every refusal of it is raised as a `BatchError`."""
         self._timing = ServerTiming()
         dialect = self._dialect
         batch = dialect.parse(self.get_envelope(request))
+        if request.method == "QUERY":
+            batch = replace(batch, read_only=True)
         writer = dialect.writer(batch)
         run = self.get_batch_run(request._request, batch, streamed=writer.streamed)
         self._timing.lap("read")
         return self.stream(writer, run) if writer.streamed else self.answer(writer, run)
+
+    def query(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer a batch that only reads, as `QUERY` does (RFC 10008)."""
+        return self.post(request, *args, **kwargs)
 
     def answer(self, writer: Writer, run: BatchRun) -> HttpResponseBase:
         """The answer, when all of it is there."""
@@ -243,15 +237,6 @@ class BatchView(APIView):
         response = HttpResponse(dialect.write_error(exc), status=exc.status, content_type=dialect.error_content_type)
         response.refusal = exc  # type: ignore[attr-defined]  # for the batch that this one is in, if it is
         return response
-
-
-class AwaitedAnswer(HttpResponse):
-    """The answer that `writer` writes when `run` has ended, which is not before it has left the thread of the view."""
-
-    def __init__(self, writer: Writer, run: BatchRun) -> None:
-        super().__init__(status=writer.status, content_type=writer.content_type, headers=writer.headers)
-        self.writer = writer
-        self.run = run
 
 
 class AsyncBatchView(BatchView):

@@ -60,7 +60,7 @@ def test_url_tells_its_defaults(client, settings):
         "dialects": [{"name": "native", "media_types": ["application/json", "multipart/form-data"], "requests": 100}],
         "features": {
             **NOTHING,
-            **dict.fromkeys(["atomic", "streaming", "references", "files"], True),
+            **dict.fromkeys(["atomic", "streaming", "references", "files", "read_only"], True),
             "jsonpath": find_spec("jsonpath") is not None,
         },
         "documentation": None,

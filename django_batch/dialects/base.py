@@ -94,7 +94,7 @@ class Dialect(ABC):
     `media_types` lists the types of the batches that it reads, in lower case; "" stands for a request without a type.
     `max_requests` is the dialect's own limit of sub-requests in one batch. The view's limit applies as well. `name` and
     `features` tell a client what it meets at a URL; the features are "atomic", "dry_run", "parallel", "streaming",
-    "references", "jsonpath" and "files".
+    "references", "jsonpath", "files" and "read_only".
     """
 
     name: str = ""  # the name of the class, if it is empty

@@ -28,11 +28,11 @@ class Access:
         self._group_exempt = Names(group_exempt)
         self._group_allowed = Names(group_allowed)
 
-    def refusal(self, match: ResolverMatch, path: str, *, can_roll_back: bool) -> BatchError | None:
+    def refusal(self, match: ResolverMatch, path: str, *, may_lose_counts: bool) -> BatchError | None:
         """Why a sub-request to the view of `match` is not answered, if it is not."""
         if getattr(match.func, "batch_exempt", False) or self._exempt.include(match):
             return BatchExempt(f"{path} cannot be reached through a batch. Send it alone.")
-        if can_roll_back and self.is_group_exempt(match):
+        if may_lose_counts and self.is_group_exempt(match):
             return GroupExempt(
                 f"{path} cannot be in a group or a dry run, which could undo it. Send it outside of one."
             )

@@ -26,12 +26,20 @@ class Item(Struct):
     access: Access
     matches: Matches
     can_roll_back: bool = False
+    read_only: bool = False
+    is_reading: bool = False  # its view is at work, and may not write
+    has_written: bool = False  # or has tried to
     may_log_in: bool = False  # in a group, because the site says so
     logged_in: bool = False  # somebody's credentials were checked
 
+    @property
+    def may_lose_counts(self) -> bool:
+        """Whether what a view counts may be undone with a group, or may not be written at all."""
+        return self.can_roll_back or self.read_only
+
     def is_withheld(self, request: HttpRequest) -> bool:
         """Whether the answer would tell something about a password, while the attempt may not be counted."""
-        if not self.can_roll_back or self.may_log_in:
+        if not self.may_lose_counts or self.may_log_in:
             return False
         return self.logged_in or "sensitive_post_parameters" in vars(request)
 

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from django_batch.core.batch import Subrequest, Subresponse
 from django_batch.core.paths import local_path
-from django_batch.errors import BatchError, BodyTooLarge, GroupExempt, Malformed
+from django_batch.errors import BatchError, BodyTooLarge, GroupExempt, Malformed, WriteRefused
 from django_batch.execution.chain.access import Access
 from django_batch.execution.chain.handler import async_chain, chain_for, leads_to_async_view, match_of
 from django_batch.execution.chain.item import Item, current_item
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _TOO_LARGE = "This body and those before it are past MAX_RESPONSE_SIZE. Send the request alone."
 _WITHHELD = "The view checks credentials, and the group could undo what counts the attempts. Send it outside of one."
+_READS = "The view would have written, but the batch only reads. Send the request outside of a read-only batch."
 
 Around = Callable[[HttpRequest], AbstractContextManager[Any]]
 
@@ -79,7 +80,7 @@ class Client:
         self._bounds = bounds
         self._url = url
         self._sender = sender
-        self._can_roll_back = False
+        self._can_roll_back = self._read_only = False
         self._matches: Matches = {}
         self._headers = Headers()
         self._last_told: tuple[str, Pairs] = "", ()
@@ -90,8 +91,12 @@ class Client:
         self._modified_sessions: list[Any] = []
         self._lock = RLock()  # sub-requests may be answered on several threads
 
-    def begin(self) -> None:
-        """Let the sub-requests see what the batch itself has changed. Raises `ChainFailed` for a site without one."""
+    def begin(self, *, read_only: bool = False) -> None:
+        """Let the sub-requests see what the batch itself has changed. If it is `read_only`, no view may write.
+
+        Raises `ChainFailed` for a site without a chain.
+        """
+        self._read_only = read_only
         self._get_response = chain_for(self._parent)
         save_secret(self._parent, self._cookies)
         save_session(self._parent, self._cookies)
@@ -137,6 +142,7 @@ class Client:
             with ExitStack() as stack:
                 self._enter_around(stack, request)
                 response = await async_chain()(request)
+                item.is_reading = item.read_only and response.streaming
                 if response.streaming:
                     await aread(response, self._bounds, limit=self._room.left)
         except BatchError:
@@ -158,7 +164,7 @@ class Client:
         """Why `subrequest` may not be in a group, as far as its path tells. The chain decides, once it is sent."""
         path_info = self._path_info(subrequest)
         match = None if path_info is None else match_of(path_info)
-        error = match and self._access.refusal(match, subrequest.path, can_roll_back=True)
+        error = match and self._access.refusal(match, subrequest.path, may_lose_counts=True)
         return error if isinstance(error, GroupExempt) else None
 
     def branch(self) -> Client:
@@ -204,8 +210,9 @@ class Client:
             subrequest = self._with_checked_path(subrequest)
         cookie = self._cookies.sent if self._cookies.as_sent else self._cookie(subrequest.path)
         cookies = self._told(cookie) if cookie else ()
-        request = self._factory.build(subrequest, cookies=cookies, can_roll_back=self._can_roll_back)
-        item = Item(subrequest, self._access, self._matches, self._can_roll_back)
+        can_roll_back, read_only = self._can_roll_back, self._read_only
+        request = self._factory.build(subrequest, cookies=cookies, can_roll_back=can_roll_back, read_only=read_only)
+        item = Item(subrequest, self._access, self._matches, can_roll_back, read_only)
         current_item.set(item)
         return request, item
 
@@ -236,12 +243,16 @@ class Client:
         """The answer that `response` is, read to its end. `start` is the time when `request` was begun."""
         subrequest = item.subrequest  # with its references filled in
         try:
+            item.is_reading = item.read_only and response.streaming
             body = body_of(request, response, self._bounds, limit=self._room.left)
             told, error = cookies_of(response, subrequest.path), None
             headers, status = self._headers.of(response), int(response.status_code)
             reason = reason_of(response)
         finally:
+            item.is_reading = False
             close(response)
+        if item.has_written:
+            raise WriteRefused(_READS, pointer=subrequest.pointer)
         if item.is_withheld(request):
             raise GroupExempt(_WITHHELD, pointer=subrequest.pointer)
         body = self._learn(vars(request).get("session"), told, body)
