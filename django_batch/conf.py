@@ -257,6 +257,12 @@ GROUP_EXEMPT = Setting[Collection[str]](  # views that no group and no dry run r
 GROUP_ALLOWED = Setting[Collection[str]](  # views that may check credentials in a group; outranks GROUP_EXEMPT
     "GROUP_ALLOWED", (), "a list of names of URLs and dotted paths of views", _are_strings
 )
+LIMITS = Setting[Mapping[str, int]](  # sub-requests of one batch that may reach a view, by name as in EXEMPT
+    "LIMITS",
+    {},
+    "a dict of names of URLs and dotted paths of views to whole numbers above 0",
+    lambda value: isinstance(value, dict) and _are_strings([*value]) and all(map(_is_number(1), value.values())),
+)
 DRY_RUN = Setting("DRY_RUN", False, "True or False", _is_bool)  # whether a batch may ask for a dry run
 CARRIED_CONTEXT = Setting[Collection[str]](  # names of context variables that sub-requests have of the batch
     "CARRIED_CONTEXT", DEFAULT_CARRIED_CONTEXT, "a list of names of context variables", _are_strings

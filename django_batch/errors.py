@@ -136,6 +136,16 @@ class HeaderNotAllowed(BatchError):
     code = "header_not_allowed"
 
 
+class BatchLimitExceeded(BatchError):
+    """More sub-requests than the site allows in one batch are for the same view (`LIMITS`, `@batch_limit`).
+
+    If this is known before the batch is run, the whole batch is refused.
+    """
+
+    status = 413
+    code = "batch_limit_exceeded"
+
+
 class NestedBatch(BatchError):
     """A sub-request reached a batch view."""
 

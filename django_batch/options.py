@@ -29,6 +29,7 @@ class BatchOptions:
     exempt = conf.EXEMPT
     group_exempt = conf.GROUP_EXEMPT
     group_allowed = conf.GROUP_ALLOWED
+    limits = conf.LIMITS
     dry_run = conf.DRY_RUN
     carried_context = conf.CARRIED_CONTEXT
     around = conf.AROUND

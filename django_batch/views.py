@@ -33,6 +33,7 @@ from django_batch.errors import BatchError, DryRunNotAllowed, NestedBatch
 from django_batch.execution.batch_run import BatchRun
 from django_batch.execution.chain.access import Access
 from django_batch.execution.chain.item import current_item
+from django_batch.execution.chain.limits import Limits
 from django_batch.execution.client.client import Client
 from django_batch.execution.client.connection import is_gone
 from django_batch.execution.client.cookies import set_cookies
@@ -176,6 +177,7 @@ class BatchView(BatchOptions, APIView):
             SubrequestFactory(request, allowed_headers=self.allowed_headers, methods=self.methods),
             contexts=Contexts(self.carried_context, lookups if self.share else None),
             access=Access(exempt=self.exempt, group_exempt=self.group_exempt, group_allowed=self.group_allowed),
+            limits=Limits(self.limits),
             around=conf.callables(self.around),
             bounds=Bounds(self.max_response_size, self.stream_timeout, deadline, partial(is_gone, request)),
             url=partial(absolute_url, request),

@@ -182,6 +182,7 @@ ROWS = {
         ["group_exempt"],
         [400],
     ),
+    "LIMITS": Row({ME_VIEW: 1}, {"requests": [ME, ME]}, [200, 200], "batch_limit_exceeded"),
     "DRY_RUN": Row(True, {"dry_run": True, "requests": [ME]}, "dry_run_not_allowed", [200]),
     "CARRIED_CONTEXT": Row(["fruit of the settings"], LOOK, "none", "pear", seen=lambda response: look(response)[0]),
     "AROUND": Row("tests.test_settings.surround", LOOK, False, True, seen=lambda response: look(response)[1]),

@@ -104,7 +104,7 @@ class BatchRun:
 
     def open(self) -> None:
         """Get ready, on the thread of the request and before its response is begun. Raises a `BatchError`."""
-        self._steps.client.begin(read_only=self.batch.read_only)
+        self._steps.client.begin(self.batch)
 
     def _begin(self) -> None:
         self._start = perf_counter()

@@ -44,7 +44,7 @@ class SubrequestHandler(BaseHandler):
         if item is None:  # a middleware has left the context of the sub-request
             raise RuntimeError("A middleware resolved a sub-request outside of the context that it was begun in.")
         match = resolve_once(request, item.matches, super().resolve_request)
-        if error := item.access.refusal(match, request.path, may_lose_counts=item.may_lose_counts):
+        if error := item.refusal(match, request.path):
             match.func = refusing(error)
         elif item.may_lose_counts and item.access.may_log_in(match):
             item.may_log_in = True

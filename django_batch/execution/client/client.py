@@ -19,14 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import ResolverMatch
 from msgspec.structs import replace
 
-from django_batch.core.batch import Subrequest, Subresponse
+from django_batch.core.batch import Batch, Subrequest, Subresponse
 from django_batch.core.paths import local_path
 from django_batch.errors import BatchError, BodyTooLarge, GroupExempt, Malformed, WriteRefused
 from django_batch.execution.chain.access import Access
 from django_batch.execution.chain.handler import async_chain, chain_for, leads_to_async_view, match_of
 from django_batch.execution.chain.item import Item, current_item
+from django_batch.execution.chain.limits import Limits
 from django_batch.execution.chain.resolving import Matches
 from django_batch.execution.client.cookies import Cookies, cookies_of
 from django_batch.execution.client.csrf import CSRFToken, renew_secret, save_secret
@@ -34,6 +36,7 @@ from django_batch.execution.client.failures import ends_the_server, response_to
 from django_batch.execution.client.responses import Bounds, Headers, aread, body_of, close, reason_of
 from django_batch.execution.client.sessions import forget_cached, renew_session, save_session
 from django_batch.execution.requests.context import Contexts
+from django_batch.requests import RequestBatch
 from django_batch.signals import subrequest_started
 
 if TYPE_CHECKING:
@@ -67,6 +70,7 @@ class Client:
         *,
         contexts: Contexts,
         access: Access,
+        limits: Limits,
         around: Sequence[Around],
         bounds: Bounds,
         url: Callable[[], str],
@@ -76,6 +80,7 @@ class Client:
         self._factory = factory
         self._contexts = contexts
         self._access = access
+        self._limits = limits
         self._around = around
         self._bounds = bounds
         self._url = url
@@ -91,12 +96,13 @@ class Client:
         self._modified_sessions: list[Any] = []
         self._lock = RLock()  # sub-requests may be answered on several threads
 
-    def begin(self, *, read_only: bool = False) -> None:
-        """Let the sub-requests see what the batch itself has changed. If it is `read_only`, no view may write.
+    def begin(self, batch: Batch) -> None:
+        """Let the sub-requests of `batch` see what the batch itself has changed.
 
-        Raises `ChainFailed` for a site without a chain.
+        Raises `ChainFailed` for a site without a chain, and `BatchLimitExceeded` for too many sub-requests to one view.
         """
-        self._read_only = read_only
+        self._limits.check(batch.subrequests, self._match)
+        self._read_only = batch.read_only
         self._get_response = chain_for(self._parent)
         save_secret(self._parent, self._cookies)
         save_session(self._parent, self._cookies)
@@ -162,9 +168,8 @@ class Client:
 
     def group_objection(self, subrequest: Subrequest) -> GroupExempt | None:
         """Why `subrequest` may not be in a group, as far as its path tells. The chain decides, once it is sent."""
-        path_info = self._path_info(subrequest)
-        match = None if path_info is None else match_of(path_info)
-        error = match and self._access.refusal(match, subrequest.path, may_lose_counts=True)
+        match = self._match(subrequest)
+        error = match and self._access.refusal(match, subrequest.path, can_roll_back=True)
         return error if isinstance(error, GroupExempt) else None
 
     def branch(self) -> Client:
@@ -211,8 +216,9 @@ class Client:
         cookie = self._cookies.sent if self._cookies.as_sent else self._cookie(subrequest.path)
         cookies = self._told(cookie) if cookie else ()
         can_roll_back, read_only = self._can_roll_back, self._read_only
-        request = self._factory.build(subrequest, cookies=cookies, can_roll_back=can_roll_back, read_only=read_only)
-        item = Item(subrequest, self._access, self._matches, can_roll_back, read_only)
+        batch = RequestBatch(self._parent, subrequest, can_roll_back, read_only, counts=self._limits.counts)
+        request = self._factory.build(subrequest, cookies=cookies, batch=batch)
+        item = Item(subrequest, self._access, self._matches, self._limits, can_roll_back, read_only)
         current_item.set(item)
         return request, item
 
@@ -262,6 +268,11 @@ class Client:
         if refusal := getattr(response, "refusal", None):  # of a view that is in no batch, in the words of this one
             return Subresponse(subrequest, refusal.status, refusal.headers, b"", told, refusal, duration)
         return Subresponse(subrequest, status, headers, body, told, error, duration, reason)
+
+    def _match(self, subrequest: Subrequest) -> ResolverMatch | None:
+        """The view that `subrequest` leads to, as far as its path tells."""
+        path_info = self._path_info(subrequest)
+        return None if path_info is None else match_of(path_info)
 
     def _path_info(self, subrequest: Subrequest) -> str | None:
         try:

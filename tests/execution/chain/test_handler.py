@@ -18,6 +18,7 @@ from django_batch.errors import ChainFailed
 from django_batch.execution.chain import handler
 from django_batch.execution.chain.access import Access
 from django_batch.execution.chain.item import Item, current_item
+from django_batch.execution.chain.limits import Limits
 
 BATCHES = 3
 
@@ -72,7 +73,7 @@ def site(settings):
 
 def item_of(method="GET", path="/", *, can_roll_back=False, allowed=()):
     access = Access(exempt=(), group_exempt=(), group_allowed=allowed)
-    return Item(Subrequest("0", method, path), access, {}, can_roll_back)
+    return Item(Subrequest("0", method, path), access, {}, Limits({}), can_roll_back)
 
 
 def answer(method, path, **options):
