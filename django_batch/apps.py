@@ -20,4 +20,5 @@ class DjangoBatchConfig(AppConfig):
         checks.register(check_logins, checks.Tags.urls)
         checks.register(check_limits, checks.Tags.urls)
         signals.group_retried.connect(log.log_retry)
+        signals.batch_finished.connect(log.log_failures)
         signals.batch_finished.connect(log.log_batch)

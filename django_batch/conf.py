@@ -280,6 +280,9 @@ STREAM_TIMEOUT = Setting[float](  # seconds for which one streamed answer is rea
 DOCUMENTATION = Setting[str | None](  # URL of the site's own pages about its batches, as GET and OPTIONS tell it
     "DOCUMENTATION", None, "None, or a URL that starts with a slash, http:// or https://", _is_link
 )
+COUNT_HEADERS = Setting(  # whether answers tell in headers how many items there were, and how many failed
+    "COUNT_HEADERS", True, "True or False", _is_bool
+)
 DIALECT = Setting[object](  # of the URL; of several, the one that reads the Content-Type of the batch
     "DIALECT",
     "django_batch.dialects.native.NativeDialect",

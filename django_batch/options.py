@@ -25,6 +25,7 @@ class BatchOptions:
     executor = conf.EXECUTOR
     max_workers = conf.MAX_WORKERS
     server_timing = conf.SERVER_TIMING
+    count_headers = conf.COUNT_HEADERS
     dialect = conf.DIALECT
     exempt = conf.EXEMPT
     group_exempt = conf.GROUP_EXEMPT

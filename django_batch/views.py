@@ -49,6 +49,7 @@ from django_batch.requests import is_subrequest
 from django_batch.sharing.lookups import Lookups
 from django_batch.sharing.rows import shared_tables
 from django_batch.signals import group_retried
+from django_batch.throttling import wait_for_batch
 
 
 class BatchView(BatchOptions, APIView):
@@ -102,6 +103,7 @@ class BatchView(BatchOptions, APIView):
             batch = replace(batch, read_only=True)
         writer = dialect.writer(batch)
         run = self.get_batch_run(request._request, batch, streamed=writer.streamed)
+        self.check_batch_throttles(request, len(batch.subrequests))
         self._timing.lap("read")
         return self.stream(writer, run) if writer.streamed else self.answer(writer, run)
 
@@ -120,6 +122,9 @@ class BatchView(BatchOptions, APIView):
         self._timing.lap("run")
         response.content = writer.whole(subresponses)
         set_cookies(response, subresponses)
+        if self.count_headers:
+            response.headers["X-Batch-Items"] = str(len(subresponses))
+            response.headers["X-Batch-Failed"] = str(sum(each.failed for each in subresponses))
         self._timing.lap("write")
         self._tell_times(response)
 
@@ -183,6 +188,11 @@ class BatchView(BatchOptions, APIView):
             url=partial(absolute_url, request),
             sender=type(self),
         )
+
+    def check_batch_throttles(self, request: Request, number: int) -> None:
+        """Raise REST framework's `Throttled` if a `BatchRateThrottle` of this view does not let `number` items in."""
+        if wait := wait_for_batch(self.get_throttles(), request, self, number):
+            self.throttled(request, wait)
 
     def get_dialects(self) -> Sequence[Dialect]:
         """The wire formats of this URL, of which no two read the same Content-Type."""

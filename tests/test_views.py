@@ -86,7 +86,7 @@ def serve(settings):
 def test_other_method_is_not_allowed(method, client):
     response = client.generic(method, "/batch/")
     assert response.status_code == 405
-    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST", "QUERY"}
     assert response.headers["Content-Type"] == "application/json"
 
 

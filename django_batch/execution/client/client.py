@@ -96,13 +96,13 @@ class Client:
         self._modified_sessions: list[Any] = []
         self._lock = RLock()  # sub-requests may be answered on several threads
 
-    def begin(self, batch: Batch) -> None:
-        """Let the sub-requests of `batch` see what the batch itself has changed.
+    def begin(self, batch: Batch, *, batch_id: str = "") -> None:
+        """Let the sub-requests of `batch`, which signals name by `batch_id`, see what the batch itself has changed.
 
         Raises `ChainFailed` for a site without a chain, and `BatchLimitExceeded` for too many sub-requests to one view.
         """
         self._limits.check(batch.subrequests, self._match)
-        self._read_only = batch.read_only
+        self._read_only, self._batch_id = batch.read_only, batch_id
         self._get_response = chain_for(self._parent)
         save_secret(self._parent, self._cookies)
         save_session(self._parent, self._cookies)
@@ -203,7 +203,9 @@ class Client:
             forget_cached(session)
 
     def _tell_start(self, subrequest: Subrequest) -> None:
-        subrequest_started.send_robust(self._sender, request=self._parent, subrequest=subrequest)
+        subrequest_started.send_robust(
+            self._sender, request=self._parent, subrequest=subrequest, batch_id=self._batch_id
+        )
 
     def _enter_around(self, stack: ExitStack, request: HttpRequest) -> None:
         for around in self._around:
