@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from django_batch.dialects.base import Dialect
 
 
-class Limits(TypedDict):
+class LimitsDescription(TypedDict):
     """`requests` of one batch, bytes of its body and of all bodies in its answer, and seconds that it may run."""
 
     requests: int
@@ -50,7 +50,7 @@ class Features(TypedDict):
 class Description(TypedDict):
     """What the URL can do. `methods` and `headers` are those that items may have, `documentation` is a URL."""
 
-    limits: Limits
+    limits: LimitsDescription
     methods: list[str]
     headers: list[str]
     dialects: list[DialectDescription]

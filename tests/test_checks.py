@@ -55,6 +55,7 @@ WRONG: dict[str, list[Any]] = {
     "SHARE": [0, 1, None, "yes"],
     "STREAM_TIMEOUT": [0, -1, "1", True, None],
     "DOCUMENTATION": ["", "manual/", 7, b"/", ["/manual/"], "javascript:alert(1)", "ftp://manual.example/"],
+    "COUNT_HEADERS": [0, 1, None, "yes"],
     "DIALECT": [*CLASSES, "django_batch.dialects.base.Dialect", SerialExecutor, [], [NativeDialect, NativeDialect]],
 }
 RIGHT: dict[str, list[Any]] = {
@@ -80,6 +81,7 @@ RIGHT: dict[str, list[Any]] = {
     "SHARE": [True, False],
     "STREAM_TIMEOUT": [1, 0.5],
     "DOCUMENTATION": [None, "/manual/", "https://manual.example/batches"],
+    "COUNT_HEADERS": [True, False],
     "DIALECT": [NativeDialect, NativeDialect(), "django_batch.dialects.native.NativeDialect", [NativeDialect]],
 }
 

@@ -40,11 +40,20 @@ SCRIPTS = [page for page in pages() if name(page) != TUTORIAL and RUN & {block.l
 CLASSES = [
     *("BatchView", "AsyncBatchView", "Batch", "Subrequest", "Subresponse", "BatchClient"),
     *("Dialect", "Writer", "NativeDialect", "ODataJSON", "ODataMultipart", "GoogleMultipart", "FacebookBatch"),
-    *("Executor", "SerialExecutor", "ThreadExecutor", "RequestBatch"),
+    *("Executor", "SerialExecutor", "ThreadExecutor", "RequestBatch", "BatchRateThrottle", "Description"),
     *("SharedTokenAuthentication", "SharedBasicAuthentication", "SharedTokenMixin", "SharedPasswordMixin"),
     *("SharedUserMixin", "ModelBackend", "SessionStore"),
 ]
-FUNCTIONS = ["run_batch", "set_cookies", "batch_exempt", "group_exempt", "is_subrequest", "batch_of"]
+FUNCTIONS = [
+    "run_batch",
+    "set_cookies",
+    "batch_exempt",
+    "group_exempt",
+    "batch_limit",
+    "describe",
+    "is_subrequest",
+    "batch_of",
+]
 SIGNALS = [key for key, value in vars(signals).items() if isinstance(value, Signal)]
 CODES = sorted({value.code for value in vars(errors).values() if isinstance(value, type) and hasattr(value, "code")})
 
@@ -62,6 +71,8 @@ NOUNS = [
         "writer",
         "executor",
         "dry run",
+        "limit",
+        "description",
     ),
 ]
 ENTRIES = [re.findall(r"^\w.*$", entry, re.MULTILINE) for entry in (ROOT / GLOSSARY).read_text().split("\n\n")[2:]]

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings as site_settings
+from django.contrib.auth import authenticate, login
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.cache import caches
 from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
@@ -26,7 +28,7 @@ from rest_framework.viewsets import ViewSet
 
 from django_batch.core.batch import Batch, Subrequest
 from django_batch.decorators import group_exempt
-from django_batch.execution.chain.reading import writes
+from django_batch.execution.chain.reading import _unwatched_tables, writes
 from django_batch.requests import batch_of
 from django_batch.testing import BatchClient
 from django_batch.views import run_batch
@@ -116,8 +118,30 @@ class Lazy(SimpleTemplateResponse):
         return "written"
 
 
+class Composed(str):
+    """A statement that has to be asked for its text, as psycopg's have to be."""
+
+    def as_string(self, context: object) -> str:
+        return "DELETE FROM x" if "deletes" in self else "SELECT 1"
+
+
+def composed(request: HttpRequest) -> HttpResponse:
+    with connection.cursor() as cursor:
+        cursor.execute(Composed(f"SELECT 1 /* {request.GET['what']} */"))
+    return HttpResponse("read")
+
+
 def rendering(request: HttpRequest) -> Lazy:
     return Lazy()
+
+
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """By a link, and counts who fails."""
+    user = authenticate(request, username="ada", password=request.GET["password"])
+    if user is None:
+        return add()
+    login(request, user)
+    return HttpResponse("welcome")
 
 
 def broken(request: HttpRequest) -> HttpResponse:
@@ -204,6 +228,8 @@ OTHERS = {
     "telling": telling,
     "telling-async": telling_async,
     "told": Told.as_view(),
+    "composed": composed,
+    "sign-in": sign_in,
     "cached": cached,
     "saving": saving,
     "override": Override.as_view(),
@@ -250,6 +276,15 @@ def test_unsafe_item_refuses_all_of_a_batch_that_only_reads(method, client):
     assert problem["code"] == "unsafe_method"
     assert [each["pointer"] for each in problem["errors"]] == ["/requests/0/method", "/requests/2/method"]
     assert names() == before
+
+
+def test_login_tells_the_same_whether_it_fails_or_succeeds(client):
+    """A sender who could tell the two apart could guess, without being counted."""
+    paths = [f"/sign-in/?password={password}" for password in ("ada-secret", "wrong")]
+    right, wrong = client.batch([{"path": path} for path in paths], read_only=True)
+    assert right["body"]["code"] == wrong["body"]["code"] == "write_refused"
+    assert right["body"]["detail"] == wrong["body"]["detail"]
+    assert codes(client.batch([{"path": path} for path in paths])) == [200, 200]
 
 
 def test_other_mistakes_are_told_too(client):
@@ -389,6 +424,11 @@ def test_stream_of_an_async_view_writes_nothing_on_the_loop(settings, bookshop_i
     assert names() == before
 
 
+def test_statement_that_is_no_text_is_asked_for_it(client):
+    paths = ["/composed/?what=reads", "/composed/?what=deletes"]
+    assert codes(client.batch([{"path": path} for path in paths], read_only=True)) == [200, "write_refused"]
+
+
 @pytest.mark.parametrize("name", ["broken", "broken-async"])
 def test_view_that_fails_is_answered_as_ever_and_what_comes_after_may_save(name, client):
     client.login(username="ada", password="ada-secret")
@@ -446,10 +486,21 @@ def test_site_whose_sessions_have_no_table_is_no_matter(client, settings):
     assert codes(client.batch([{"path": "/careless/"}, {"path": "/told/"}], read_only=True)) == ["write_refused", 200]
 
 
+def test_site_without_the_app_of_sessions_is_no_matter(client, monkeypatch):
+    def get_model_class() -> None:
+        raise RuntimeError("The model is of an app that is not installed.")  # as Django says
+
+    _unwatched_tables.cache_clear()
+    monkeypatch.setattr(SessionStore, "get_model_class", get_model_class)
+    assert codes(client.batch([{"path": "/careless/"}], read_only=True)) == ["write_refused"]
+    assert writes("UPDATE django_session SET a = 1")
+    _unwatched_tables.cache_clear()
+
+
 def test_view_that_counts_attempts_is_in_no_batch_that_only_reads(client):
     """It could count nothing, so that a sender could try again and again."""
     items = [{"path": "/exempt/"}, {"path": "/sensitive/"}, {"path": "/telling/"}]
-    assert codes(client.batch(items, read_only=True)) == ["group_exempt", "group_exempt", 200]
+    assert codes(client.batch(items, read_only=True)) == ["group_exempt", "write_refused", 200]
     assert codes(client.batch(items)) == [200, 200, 200]
 
 

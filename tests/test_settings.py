@@ -197,6 +197,9 @@ ROWS = {
     "DOCUMENTATION": Row(
         "/manual/", {}, None, "/manual/", seen=lambda response: response.json()["documentation"], view=DescribedView
     ),
+    "COUNT_HEADERS": Row(
+        False, {"requests": [ME]}, "1", None, seen=lambda response: response.headers.get("X-Batch-Items")
+    ),
     "DIALECT": Row(OKDialect, {"requests": [ME]}, 207, 200, seen=lambda response: response.status_code),
 }
 

@@ -44,9 +44,13 @@ class SubrequestHandler(BaseHandler):
         if item is None:  # a middleware has left the context of the sub-request
             raise RuntimeError("A middleware resolved a sub-request outside of the context that it was begun in.")
         match = resolve_once(request, item.matches, super().resolve_request)
-        if error := item.refusal(match, request.path):
+        rolls_back, reads = item.can_roll_back, item.read_only
+        error = item.access.refusal(match, request.path, can_roll_back=rolls_back, read_only=reads)
+        if error is None and item.limits is not None:
+            error = item.limits.refusal(match, item.subrequest)
+        if error:
             match.func = refusing(error)
-        elif item.may_lose_counts and item.access.may_log_in(match):
+        elif (rolls_back or reads) and item.access.may_log_in(match):
             item.may_log_in = True
             if batch := batch_of(request):
                 vars(request)["batch"] = replace(batch, may_log_in=True)
@@ -54,7 +58,7 @@ class SubrequestHandler(BaseHandler):
 
     def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
         """`view` as Django calls it, and in a read-only batch one that cannot write."""
-        view = super().make_view_atomic(view)
+        view = BaseHandler.make_view_atomic(self, view)
         item = current_item.get()
         return reading(view, item) if item is not None and item.read_only else view
 

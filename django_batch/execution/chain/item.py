@@ -10,11 +10,9 @@ from typing import Any
 
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.http import HttpRequest
-from django.urls import ResolverMatch
 from msgspec import Struct
 
 from django_batch.core.batch import Subrequest
-from django_batch.errors import BatchError
 from django_batch.execution.chain.access import Access
 from django_batch.execution.chain.limits import Limits
 from django_batch.execution.chain.resolving import Matches
@@ -28,7 +26,7 @@ class Item(Struct):
     subrequest: Subrequest
     access: Access
     matches: Matches
-    limits: Limits
+    limits: Limits | None  # None where the site has none
     can_roll_back: bool = False
     read_only: bool = False
     is_reading: bool = False  # its view is at work, and may not write
@@ -36,19 +34,9 @@ class Item(Struct):
     may_log_in: bool = False  # in a group, because the site says so
     logged_in: bool = False  # somebody's credentials were checked
 
-    @property
-    def may_lose_counts(self) -> bool:
-        """Whether what a view counts may be undone with a group, or may not be written at all."""
-        return self.can_roll_back or self.read_only
-
-    def refusal(self, match: ResolverMatch, path: str) -> BatchError | None:
-        """Why the view of `match`, to which `path` leads, does not answer this item, if it does not."""
-        error = self.access.refusal(match, path, can_roll_back=self.can_roll_back, read_only=self.read_only)
-        return error or self.limits.refusal(match, self.subrequest)
-
     def is_withheld(self, request: HttpRequest) -> bool:
         """Whether the answer would tell something about a password, while the attempt may not be counted."""
-        if not self.may_lose_counts or self.may_log_in:
+        if not (self.can_roll_back or self.read_only) or self.may_log_in:
             return False
         return self.logged_in or "sensitive_post_parameters" in vars(request)
 

@@ -24,17 +24,19 @@ class Limits:
     def __init__(self, numbers: Mapping[str, int]) -> None:
         self.counts = Counts()
         self._named = [(Names([name]), Limit(number)) for name, number in numbers.items()]
-        self._are_any = bool(numbers) or is_any_view_limited()
+        self.are_any = bool(numbers) or is_any_view_limited()
 
     def check(self, subrequests: Sequence[Subrequest], find: Callable[[Subrequest], ResolverMatch | None]) -> None:
         """Raise one error for all of `subrequests` that are too many for the view that `find` finds for them."""
-        if not self._are_any:
+        if not self.are_any:
             return
         faults: list[BatchError] = []
+        matches: dict[str, ResolverMatch | None] = {}  # by path, because most batches ask for few paths many times
         for subrequest in subrequests:
             if any(reference.place == "path" for reference in subrequest.references):
                 continue
-            match = find(subrequest)
+            path = subrequest.path.partition("?")[0]
+            match = matches[path] = matches[path] if path in matches else find(subrequest)
             if match and (error := self.refusal(match, subrequest)):
                 faults.append(error)
         if faults:
@@ -42,8 +44,6 @@ class Limits:
 
     def refusal(self, match: ResolverMatch, subrequest: Subrequest) -> BatchLimitExceeded | None:
         """Why the view of `match` does not answer `subrequest`, if it is one too many."""
-        if not self._are_any:
-            return None
         for limit in self._limits_of(match, subrequest.method):
             if not self.counts.admit(subrequest.id, limit, limit.number):
                 return limit_exceeded(limit, subrequest)

@@ -118,7 +118,8 @@ def _tables() -> Iterator[str]:
     for cache_settings in settings.CACHES.values():
         if cache_settings.get("BACKEND", "").endswith(".DatabaseCache"):
             yield str(cache_settings.get("LOCATION", ""))
-    with suppress(AttributeError):  # a store without a model keeps its sessions elsewhere
+    # A store without a model keeps its sessions elsewhere, and a site without the app of sessions keeps none.
+    with suppress(AttributeError, RuntimeError):
         yield import_module(settings.SESSION_ENGINE).SessionStore.get_model_class()._meta.db_table
 
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 _TOO_LARGE = "This body and those before it are past MAX_RESPONSE_SIZE. Send the request alone."
 _WITHHELD = "The view checks credentials, and the group could undo what counts the attempts. Send it outside of one."
-_READS = "The view would have written, but the batch only reads. Send the request outside of a read-only batch."
+_READS = "The view writes, or counts attempts to log in, but the batch only reads. Send the request in another batch."
 
 Around = Callable[[HttpRequest], AbstractContextManager[Any]]
 
@@ -218,9 +218,10 @@ class Client:
         cookie = self._cookies.sent if self._cookies.as_sent else self._cookie(subrequest.path)
         cookies = self._told(cookie) if cookie else ()
         can_roll_back, read_only = self._can_roll_back, self._read_only
-        batch = RequestBatch(self._parent, subrequest, can_roll_back, read_only, counts=self._limits.counts)
+        batch = RequestBatch(self._parent, subrequest, can_roll_back, read_only, self._limits.counts)
         request = self._factory.build(subrequest, cookies=cookies, batch=batch)
-        item = Item(subrequest, self._access, self._matches, self._limits, can_roll_back, read_only)
+        limits = self._limits if self._limits.are_any else None
+        item = Item(subrequest, self._access, self._matches, limits, can_roll_back, read_only)
         current_item.set(item)
         return request, item
 
@@ -259,7 +260,7 @@ class Client:
         finally:
             item.is_reading = False
             close(response)
-        if item.has_written:
+        if item.has_written or (item.read_only and item.is_withheld(request)):  # one answer, which tells nothing
             raise WriteRefused(_READS, pointer=subrequest.pointer)
         if item.is_withheld(request):
             raise GroupExempt(_WITHHELD, pointer=subrequest.pointer)
