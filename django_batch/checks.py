@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from types import CodeType
 from typing import Any
 
 from django.conf import settings
-from django.contrib import auth
-from django.contrib.auth import hashers
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.urls import ResolverMatch, URLResolver, get_resolver
@@ -18,9 +15,7 @@ from django_batch.conf import DEFAULT_GROUP_EXEMPT, SETTINGS
 from django_batch.errors import ChainFailed
 from django_batch.execution.chain.access import Access, Names
 from django_batch.execution.chain.handler import load_chain
-
-_CHECKS_CREDENTIALS = (auth.authenticate, auth.aauthenticate, auth.login, auth.alogin, hashers.check_password)
-_FRAMEWORKS = ("django.", "rest_framework.", "builtins")
+from django_batch.execution.chain.sources import checks_credentials, class_of
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
@@ -108,15 +103,9 @@ def _is_open(match: ResolverMatch, access: Access) -> bool:
 
 
 def _described(match: ResolverMatch) -> str:
-    view = _class_of(match.func) or match.func
+    view = class_of(match.func) or match.func
     path = f"{view.__module__}.{getattr(view, '__qualname__', type(view).__qualname__)}"
     return f"{match.view_name} ({path})" if match.url_name else path
-
-
-def _class_of(view: Any) -> type | None:
-    """The class of a class-based view."""
-    kind = getattr(view, "view_class", None) or getattr(view, "cls", None)
-    return kind if isinstance(kind, type) else None
 
 
 def _matches(patterns: Iterable[Any], names: tuple[str, ...] = (), route: str = "") -> Iterator[ResolverMatch]:
@@ -128,30 +117,3 @@ def _matches(patterns: Iterable[Any], names: tuple[str, ...] = (), route: str = 
         else:
             whole = route + str(pattern.pattern)
             yield ResolverMatch(pattern.callback, (), {}, pattern.name, namespaces=[*names], route=whole)
-
-
-def checks_credentials(view: Callable[..., Any] | None) -> bool:
-    """Whether `view` seems to check credentials: it is marked with `sensitive_post_parameters`, or its code names what
-    Django does that with."""
-    while view is not None:
-        if any(_names_credentials(function) for function in (view, *_methods(view))):
-            return True
-        view = getattr(view, "__wrapped__", None)
-    return False
-
-
-def _methods(view: Any) -> Iterator[Any]:
-    """The methods that a class-based view has from the site or a package, and not from Django or REST framework."""
-    kind = _class_of(view)
-    for each in kind.__mro__ if kind else ():
-        if not f"{each.__module__}.".startswith(_FRAMEWORKS):
-            yield from vars(each).values()
-
-
-def _names_credentials(function: Any) -> bool:
-    code = getattr(function, "__code__", None)
-    if not isinstance(code, CodeType):
-        return False
-    known = getattr(function, "__globals__", {})
-    marked = code.co_name == "sensitive_post_parameters_wrapper"
-    return marked or any(known.get(name) in _CHECKS_CREDENTIALS for name in code.co_names if name in known)

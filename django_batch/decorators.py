@@ -120,6 +120,8 @@ def refusing(error: BatchError) -> Callable[..., HttpResponse]:
 
 def _guarded(view: View, objection: Callable[[RequestBatch, str], BatchError | None]) -> View:
     """`view`, which does not answer a sub-request to which there is an `objection`, given its batch and its path."""
+    if not callable(view):
+        raise TypeError("This decorates a view. Name URLs that come by include() in BATCH['EXEMPT'] or 'GROUP_EXEMPT'.")
 
     def refusal(args: tuple[Any, ...], kwargs: dict[str, Any]) -> HttpResponse | None:
         for each in (*args[:2], *kwargs.values()):  # a method has the request second, and some are given it by name

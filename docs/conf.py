@@ -21,6 +21,7 @@ myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
 default_role = "code"  # docstrings write names in single backticks, as these pages do
+autodoc_mock_imports = ["sentry_sdk"]  # what the integrations import need not be installed here
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True

@@ -54,7 +54,7 @@ class Road(NamedTuple):
         client = RoadClient(**options)
         client.road_headers = self.headers
         if self.asgi:
-            client.handler = _answered
+            client.handler = answered_by(AsWSGI)
         return client
 
 
@@ -88,16 +88,21 @@ def whole(lines: bytes, ids: Iterable[str] = ()) -> bytes:
     return b'{"responses": [%b]}' % b", ".join(answers)
 
 
-def _answered(environ: dict[str, Any]) -> HttpResponse:
-    status, headers, content = call(AsWSGI(), environ)
-    response = HttpResponse(content, status=status)
-    response.wsgi_request = None
-    for name, value in headers:
-        if name.lower() == "set-cookie":
-            response.cookies.load(value)
-        else:
-            response.headers[name] = value
-    return response
+def answered_by(application: Callable[[], Callable[..., Iterable[bytes]]]) -> Callable[..., HttpResponse]:
+    """A handler for test clients, which has each request answered by an `application` of its own, as by a server."""
+
+    def handler(environ: dict[str, Any]) -> HttpResponse:
+        status, headers, content = call(application(), environ)
+        response = HttpResponse(content, status=status)
+        response.wsgi_request = None
+        for name, value in headers:
+            if name.lower() == "set-cookie":
+                response.cookies.load(value)
+            else:
+                response.headers[name] = value
+        return response
+
+    return handler
 
 
 ROADS = [Road(executor, asgi, lines) for executor, asgi, lines in product(EXECUTORS, [False, True], [False, True])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 import pytest
@@ -13,6 +13,7 @@ from django.contrib.auth.middleware import RemoteUserMiddleware
 from django.contrib.auth.signals import user_login_failed
 from django.core.cache import cache
 from django.core.handlers.wsgi import WSGIRequest
+from django.core.signals import got_request_exception
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client
 from django.urls import path
@@ -255,10 +256,36 @@ def test_error_by_which_a_server_ends_is_not_held_up(error, place):
         batch(FINE, ODD)
 
 
-def test_setting_that_is_for_test_clients_does_not_end_a_batch(settings):
+@pytest.mark.parametrize("place", ["view", "before", "after", "content", "stream"])
+@pytest.mark.parametrize("path", ["/batch/", "/abatch/"])
+def test_exception_that_django_leaves_to_the_server_is_the_500_of_its_item(settings, caplog, path, place):
+    settings.DEBUG_PROPAGATE_EXCEPTIONS = True
+    raised[place] = RuntimeError("no")
+    answers = batch(FINE, ODD, FINE, path=path)
+    assert statuses(answers) == [200, 500, 200]
+    assert answers[1]["body"]["code"] == "subrequest_failed"
+    assert answers[1]["body"]["detail"] == "This request failed. The site's log says why."
+    [record] = [each for each in caplog.records if each.name == "django.request"]
+    assert record.exc_info[1] is raised[place]
+
+
+def test_exception_that_django_leaves_to_the_server_is_told_as_often_as_alone(settings):
     settings.DEBUG_PROPAGATE_EXCEPTIONS = True
     raised["view"] = RuntimeError("no")
-    assert statuses(batch(FINE, ODD, FINE)) == [200, 500, 200]
+    told: list[str] = []
+
+    def receive(request, **kwargs):
+        told.append(request.path)
+
+    got_request_exception.connect(receive)
+    try:
+        batch(ODD)
+        in_batch, told = told, []
+        with suppress(RuntimeError):
+            Client().get("/odd/")
+    finally:
+        got_request_exception.disconnect(receive)
+    assert in_batch == told == ["/odd/", "/odd/"]  # once by the view, and once by the middleware around it
 
 
 def test_middleware_finds_no_context_of_its_own_around_an_item(settings):

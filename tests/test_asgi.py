@@ -10,12 +10,12 @@ from threading import Barrier, Event, current_thread
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import ThreadSensitiveContext, async_to_sync, sync_to_async
 from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
 from django.db.backends.signals import connection_created
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
-from django.test import AsyncClient, Client
+from django.test import AsyncClient, Client, RequestFactory
 from django.urls import include, path, register_converter
 from django.urls.converters import StringConverter
 from django.utils import translation
@@ -24,7 +24,12 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.throttling import AnonRateThrottle
 
 from django_batch import signals
+from django_batch.core.batch import Batch, Subrequest
+from django_batch.core.plan import plan
+from django_batch.core.schedule import Schedule
 from django_batch.decorators import batch_exempt
+from django_batch.execution.batch_run import BatchRun
+from django_batch.execution.executors.asynchronous import AsyncExecutor
 from django_batch.execution.executors.deadline import Deadline
 from django_batch.execution.executors.pool import pool
 from django_batch.sharing import lookups
@@ -609,6 +614,48 @@ def test_time_out_cancels_async_views(bookshop, settings, heard, monkeypatch):
         answers = send(gets("/wait/", "/thread/"), parallel=parallel, headers={})
         assert fates(answers)[0] == "504 timed_out"
     assert ended == ["wait", "wait"]
+
+
+def test_batch_that_is_cancelled_before_its_thread_is_free_begins_all_the_same():
+    """`batch_finished` is sent for it, and so `batch_started` has to be, and first."""
+    told: list[str] = []
+    busy, go_on = Event(), Event()
+
+    def occupy() -> None:
+        busy.set()
+        assert go_on.wait(SECONDS)
+
+    def begin(**arguments):
+        told.append("begun")
+
+    def end(**arguments):
+        told.append("ended")
+
+    @async_to_sync
+    async def cancel() -> None:
+        schedule = Schedule(plan(Batch((Subrequest("a", "GET", "/"),))))
+        async with ThreadSensitiveContext():
+            occupied = asyncio.create_task(sync_to_async(occupy)())
+            assert await asyncio.to_thread(busy.wait, SECONDS)
+            run = BatchRun(RequestFactory().post("/batch/"), schedule, None, sender=None)
+            task = asyncio.create_task(anext(run.afinished(AsyncExecutor(), max_workers=1)))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            task.cancel()
+            for _ in range(20):
+                await asyncio.sleep(0)
+            go_on.set()
+            await asyncio.wait([task, occupied])
+            assert task.cancelled()
+
+    signals.batch_started.connect(begin)
+    signals.batch_finished.connect(end)
+    try:
+        cancel()
+    finally:
+        signals.batch_started.disconnect(begin)
+        signals.batch_finished.disconnect(end)
+    assert told == ["begun", "ended"]
 
 
 def test_receivers_of_signals_may_use_the_database_or_be_async(bookshop):

@@ -28,6 +28,7 @@ from django_batch.dialects.native import NativeDialect
 from django_batch.execution.executors import Executor, SerialExecutor
 from django_batch.testing import BatchClient
 from django_batch.views import BatchView
+from tests.attacks.passwords import BySerializer, by_method
 
 NAMES = ["account_*", b"x", None, 7, [7], [""], {"account_*": 1}]
 NUMBERS = [0, -1, 1.0, "1", True, None]
@@ -229,6 +230,8 @@ LOGINS = {
     "marked": (marked, f"login ({__name__}.marked)"),
     "class": (LogIn.as_view(), f"login ({__name__}.LogIn)"),
     "wrapped": (wrapping(log_in), f"login ({__name__}.log_in)"),
+    "serializer": (BySerializer.as_view(), "login (tests.attacks.passwords.BySerializer)"),
+    "method": (by_method, "login (tests.attacks.passwords.by_method)"),
     "known": (LoginView.as_view(), "login (django.contrib.auth.views.LoginView)"),
 }
 

@@ -8,6 +8,7 @@ import pytest
 from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.http import HttpResponse
 from django.test import RequestFactory
+from django.urls import include
 from django.utils.decorators import method_decorator
 from django.views import View
 from rest_framework.decorators import action
@@ -94,6 +95,12 @@ def test_marked_view_refuses_in_a_batch_or_in_a_group(view, code, can_roll_back)
     assert (response.status_code, response["Content-Type"]) == (403, "application/problem+json")
     assert json.loads(response.content)["code"] == code
     assert response.refusal.code == code
+
+
+@pytest.mark.parametrize("mark", [batch_exempt, group_exempt])
+def test_urls_that_come_by_include_are_no_view_to_mark(mark):
+    with pytest.raises(TypeError, match=r"BATCH\['EXEMPT'\]"):
+        mark(include("django_batch.urls"))
 
 
 @pytest.mark.parametrize("mark", MARKS.values(), ids=MARKS)

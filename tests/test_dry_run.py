@@ -235,13 +235,15 @@ def test_login_counts_for_what_follows_and_is_gone_in_the_end(bookshop, settings
 @pytest.mark.parametrize("engine", ["db", "cached_db", "signed_cookies"])
 @pytest.mark.parametrize("save_every_request", [False, True])
 @pytest.mark.parametrize("last", [[], [LOGOUT, VISIT]], ids=["changed", "ended"])
-def test_session_goes_on_as_it_was(bookshop, settings, engine, save_every_request, last):
+@pytest.mark.parametrize("group", [{}, {"atomicity_group": "g"}], ids=["each", "in a group"])
+def test_session_goes_on_as_it_was(bookshop, settings, engine, save_every_request, last, group):
     settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
     settings.SESSION_SAVE_EVERY_REQUEST = save_every_request
     client = BatchClient()
     client.login(username="ada", password="ada-secret")
     client.get("/api/visits/")
-    visits = [answer["body"] for answer in client.batch([VISIT, VISIT, *last], dry_run=True)]
+    items = [VISIT, VISIT, *last]
+    visits = [answer["body"] for answer in client.batch([{**each, **group} for each in items], dry_run=True)]
     assert visits == [{"visits": 2}, {"visits": 3}, None, {"visits": 1}][: len(visits)]
     assert client.get("/api/visits/").json() == {"visits": 2}
     assert client.get("/api/me/").json()["username"] == "ada"

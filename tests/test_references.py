@@ -8,6 +8,7 @@ from base64 import b64decode, b64encode
 
 import pytest
 from django.http import HttpResponse, JsonResponse
+from django.test import override_settings
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 from hypothesis import given
@@ -17,6 +18,7 @@ from django_batch.dialects.native import queries
 from django_batch.testing import BatchClient
 from example_project.bookshop.models import Book, Order
 from tests.bank.batches import fates
+from tests.roads import ROADS
 
 pytestmark = [pytest.mark.django_db(transaction=True, databases="__all__"), pytest.mark.urls(__name__)]
 
@@ -332,6 +334,18 @@ def test_values_that_multiply_are_bounded_by_the_size_of_a_batch(bookshop, setti
     answers = BatchClient().batch([answering("x" * 100), doubled("b", "a"), doubled("c", "b")])
     assert fates(answers) == ["200", "200", "424 unresolved_reference"]
     assert answers[2]["body"]["detail"].endswith("more than 5000 bytes.")
+
+
+@pytest.mark.parametrize("parallel", [False, True], ids=["in_order", "parallel"])
+@pytest.mark.parametrize("road", ROADS, ids=str)
+def test_each_reference_counts_once_on_every_road(bookshop_in_files, road, parallel):
+    batch = {"DRY_RUN": True, "MAX_SIZE": 10_000}
+    item = {"method": "POST", "path": "/mirror/", "body": {"$ref": "a#/body"}, "depends_on": "a"}
+    requests = [answering("x" * 2_400), *[{**item, "id": each} for each in "bcdef"]]
+    with override_settings(**road.settings(__name__, BATCH=batch)):
+        answers = road.client().batch(requests, parallel=parallel)
+    # 20,000 bytes may be written, and each value is counted by itself and where it stands.
+    assert sorted(fates(answers)) == ["200"] * 5 + ["424 unresolved_reference"]
 
 
 def test_json_path_without_its_extra_refuses_the_batch_and_names_it(bookshop, monkeypatch):

@@ -19,6 +19,7 @@ from django_batch.errors import BatchError, FailedDependency, NotRun, RolledBack
 TIME_OVER = "the time of the batch was over"
 
 Answers = Mapping[str, Sequence[Subresponse]]  # every id and group name that has been answered -> its subresponses
+Prepare = Callable[[Subrequest], Subrequest]  # what `ready` does, with the answers so far
 Errors = Mapping[str, BatchError]  # id of a sub-request -> the error that replaces its answer
 
 
@@ -42,24 +43,22 @@ def ready(subrequest: Subrequest, answers: Answers, *, budget: Budget) -> Subreq
     return fill(subrequest, answers, budget=budget) if subrequest.references else subrequest
 
 
-def answer(
-    subrequest: Subrequest, answers: Answers, send: Callable[[Subrequest], Subresponse], *, budget: Budget
-) -> Subresponse:
-    """The answer to `subrequest`, given the `answers` so far. If `send` raises a `BatchError`, that is the answer."""
+def answer(subrequest: Subrequest, send: Callable[[Subrequest], Subresponse], *, prepare: Prepare) -> Subresponse:
+    """The answer to `subrequest`. If `prepare` or `send` raises a `BatchError`, that is the answer."""
     try:
         if not (subrequest.depends_on or subrequest.condition):
             return send(subrequest)
-        return _with_references_of(subrequest, send(ready(subrequest, answers, budget=budget)))
+        return _with_references_of(subrequest, send(prepare(subrequest)))
     except BatchError as error:
         return Subresponse.refused(subrequest, error)
 
 
 async def aanswer(
-    subrequest: Subrequest, answers: Answers, send: Callable[[Subrequest], Awaitable[Subresponse]], *, budget: Budget
+    subrequest: Subrequest, send: Callable[[Subrequest], Awaitable[Subresponse]], *, prepare: Prepare
 ) -> Subresponse:
     """`answer` with a `send` that is awaited."""
     try:
-        return _with_references_of(subrequest, await send(ready(subrequest, answers, budget=budget)))
+        return _with_references_of(subrequest, await send(prepare(subrequest)))
     except BatchError as error:
         return Subresponse.refused(subrequest, error)
 
@@ -85,7 +84,7 @@ def answer_group(
         if done and over():
             later = [not_run(each, TIME_OVER) for each in subrequests[position:]]
             return [*_rolled_back(done, TIME_OVER, transaction.roll_back()), *later]
-        subresponse = answer(subrequest, known, transaction.send, budget=budget)
+        subresponse = answer(subrequest, transaction.send, prepare=lambda each: ready(each, known, budget=budget))
         if subresponse.failed:
             later = [not_run(each, f"{subrequest.id!r} of its group failed") for each in subrequests[position + 1 :]]
             return [*_rolled_back(done, f"{subrequest.id!r} failed", transaction.roll_back()), subresponse, *later]

@@ -14,6 +14,7 @@ from traceback import walk_tb
 from typing import Any, TypeVar
 
 from asgiref.sync import AsyncToSync, SyncToAsync
+from django.contrib.auth.hashers import get_hashers_by_algorithm
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.handlers.wsgi import LimitedStream
 from django.http import HttpRequest, HttpResponseBase
@@ -21,6 +22,7 @@ from django.http.response import ResponseHeaders
 from django.middleware.csrf import CsrfViewMiddleware
 from django.urls import ResolverMatch, URLPattern, URLResolver
 from django.urls.resolvers import RegexPattern, RoutePattern
+from django.utils.functional import LazyObject, empty
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,6 +44,21 @@ def marks_of_tests(request: HttpRequest) -> dict[str, Any]:
     if tests is None or not isinstance(stream, tests.FakePayload):
         return {}
     return {name: vars(request)[name] for name in _MARKS_OF_TESTS if name in vars(request)}
+
+
+def user_of(request: HttpRequest) -> Any:
+    """The user of `request` if anybody has looked for them yet, or None."""
+    user = vars(request).get("user")
+    if issubclass(type(user), LazyObject):  # whose `__class__` would look
+        user = vars(user)["_wrapped"]
+        return None if user is empty else user
+    return user
+
+
+def passwords_checked() -> int:
+    """How often this process has looked for the hasher of a stored password, since its hashers were last set up."""
+    found = get_hashers_by_algorithm.cache_info()  # type: ignore[attr-defined]
+    return int(found.hits + found.misses)
 
 
 def scheme_of(request: HttpRequest) -> str:

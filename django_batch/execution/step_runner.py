@@ -15,10 +15,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from django_batch.core.answering import Answers, aanswer, answer, answer_group, not_run
+from django_batch.core.answering import Answers, aanswer, answer, answer_group, not_run, ready
 from django_batch.core.batch import Subrequest, Subresponse
 from django_batch.core.plan import Step
-from django_batch.core.references import Budget, fill
+from django_batch.core.references import Budget
 from django_batch.errors import BatchError, TimedOut
 from django_batch.execution.client.client import Client
 from django_batch.execution.executors.base import Run
@@ -47,6 +47,7 @@ class StepRunner(Struct, frozen=True):
     retried: Callable[..., object]
     budget: Budget
     deadline: Deadline
+    _filled: dict[str, Subrequest | BatchError] = field(default_factory=dict)  # what was asked for ahead, by id
     # By thread. The first is that of the request, on which this is made.
     _connections: dict[int, Sequence[BaseDatabaseWrapper]] = field(
         default_factory=lambda: {get_ident(): connections.all()}
@@ -59,7 +60,7 @@ class StepRunner(Struct, frozen=True):
             if step.atomic:
                 return self._run_group(step)
             context = self.client.context()
-            return (context.run(answer, step.subrequests[0], self.answers, self.client.send, budget=self.budget),)
+            return (context.run(answer, step.subrequests[0], self.client.send, prepare=self._take_ready),)
         finally:
             self.lookups.end_step(step.position)
             _mend(self._connections_here())
@@ -69,7 +70,7 @@ class StepRunner(Struct, frozen=True):
         if step.atomic:
             return False
         try:
-            return self.client.is_async(fill(step.subrequests[0], self.answers, budget=self.budget))
+            return self.client.is_async(self._ready(step.subrequests[0]))
         except BatchError:  # it will not be sent
             return False
 
@@ -77,12 +78,34 @@ class StepRunner(Struct, frozen=True):
         """`run` for an async view, which is cancelled at the deadline."""
         self.lookups.begin_step(step.position)
         try:
-            return (await aanswer(step.subrequests[0], self.answers, self._asend, budget=self.budget),)
+            return (await aanswer(step.subrequests[0], self._asend, prepare=self._take_ready),)
         finally:
             self.lookups.end_step(step.position)
             home = next(iter(self._connections.values()))
             if any(map(_is_broken, home)):
                 await sync_to_async(lambda: _mend(self._connections_here()))()
+
+    def _ready(self, subrequest: Subrequest) -> Subrequest:
+        """`subrequest` as it will be sent. Its references are filled in only once: they count against the budget."""
+        if not subrequest.references:
+            return ready(subrequest, self.answers, budget=self.budget)
+        found = self._filled.get(subrequest.id)
+        if found is None:
+            try:
+                found = ready(subrequest, self.answers, budget=self.budget)
+            except BatchError as error:
+                found = error
+            self._filled[subrequest.id] = found
+        if isinstance(found, BatchError):
+            raise found
+        return found
+
+    def _take_ready(self, subrequest: Subrequest) -> Subrequest:
+        """The same, which is not asked for again."""
+        try:
+            return self._ready(subrequest)
+        finally:
+            self._filled.pop(subrequest.id, None)
 
     async def _asend(self, subrequest: Subrequest) -> Subresponse:
         task = asyncio.create_task(self.client.asend(subrequest), context=self.client.context())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 from django.apps import apps
@@ -13,6 +14,8 @@ from django.db import models, router
 
 from django_batch.sharing.copies import Row
 from django_batch.sharing.lookups import connection_key, current_lookups
+
+found_again: ContextVar[bool] = ContextVar("django_batch.found_again", default=False)  # what is being made
 
 
 def looked_up(
@@ -29,7 +32,11 @@ def looked_up(
         return load()
     key = (place, key)
     if kept := lookups.find(key):
-        return unpack(kept)
+        token = found_again.set(True)
+        try:
+            return unpack(kept)
+        finally:
+            found_again.reset(token)
     value = load()
     if packed := pack(value):
         lookups.keep(key, packed)

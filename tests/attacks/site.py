@@ -296,6 +296,7 @@ urlpatterns = [
     path("exempt-methods/", ExemptMethods.as_view()),
     path("exempt-async-method/", ExemptAsyncMethod.as_view()),
     path("", include(router.urls)),
+    path("", include("tests.attacks.passwords")),
     path("again/", include(("django_batch.urls", "again"))),
     path("token-batch/", BatchView.as_view(authentication_classes=[TokenAuthentication])),
     path("open-batch/", BatchView.as_view(authentication_classes=[])),

@@ -11,6 +11,7 @@ from django_batch.conf import DEFAULT_ALLOWED_HEADERS
 from example_project.settings import MIDDLEWARE
 from tests.equivalence.sites import ROUTERS, SHARED_BACKENDS, tenants
 
+from .passwords import VIEWS
 from .senders import (
     CSRF_TOKEN,
     JSON,
@@ -33,9 +34,8 @@ def allowing(*names: str) -> dict[str, Any]:
 
 ME, SEEN, AUTHOR = get("/api/me/"), get("/seen/"), post("/api/authors/", {"name": "Eve"})
 NESTED, BROKEN, GUESS = post("/batch/", {"requests": [ME]}), get("/api/broken/"), post("/guess/")
-WRONG_LOGIN, RIGHT_LOGIN = (
-    post("/api/login/", {"username": "ada", "password": password}) for password in ("wrong", "ada-secret")
-)
+TRIED = [{"username": "ada", "password": password} for password in ("wrong", "ada-secret")]
+WRONG_LOGIN, RIGHT_LOGIN = (post("/api/login/", body) for body in TRIED)
 READ_ONLY = {"read_only": True}
 OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
 ENDINGS = ("base", "headers", "status")
@@ -471,6 +471,20 @@ ATTACKS: dict[str, list[Attack]] = {
         ),
         Attack(["group_exempt", "not_run", 200], [*grouped(post("/enter/staff/"), BROKEN), AFTER], NOBODY),
         Attack(["not_run", "group_exempt", 200], [*grouped(AUTHOR, WRONG_LOGIN), AFTER], STAFF),
+    ],
+    "A right password in a group or a dry run, for a view that logs nobody in": [
+        *(
+            Attack(
+                ["rolled_back", "group_exempt", 200], [*grouped(AUTHOR, post(f"/check/{view}/", body)), AFTER], STAFF
+            )
+            for view in VIEWS
+            for body in TRIED
+        ),
+        *(
+            Attack(["group_exempt", 200], [post(f"/check/{view}/", body), AFTER], STAFF, members={"dry_run": True})
+            for view in VIEWS
+            for body in TRIED
+        ),
     ],
     "A dry run where the site allows none": [
         Attack("dry_run_not_allowed", [AUTHOR], STAFF, {"BATCH": {"DRY_RUN": False}}, members={"dry_run": True})

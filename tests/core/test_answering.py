@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import pytest
 from msgspec.structs import replace
 
-from django_batch.core.answering import Answers, Errors, aanswer, answer, answer_group
+from django_batch.core.answering import Answers, Errors, Prepare, aanswer, answer, answer_group, ready
 from django_batch.core.batch import Reference, Subrequest, Subresponse
 from django_batch.core.plan import Step
 from django_batch.core.references import Budget
@@ -25,6 +25,10 @@ def single(*depends_on: str) -> Step:
 
 def group(*subrequests: Subrequest) -> Step:
     return Step(0, subrequests or (subrequest("a"), subrequest("b"), subrequest("c")), atomic=True)
+
+
+def preparing(answers: Answers) -> Prepare:
+    return lambda subrequest: ready(subrequest, answers, budget=Budget(100))
 
 
 class Site:
@@ -59,8 +63,9 @@ class Site:
     def subresponses(self, step: Step, answers: Answers, over: Callable[[], bool]) -> list[Subresponse]:
         if step.atomic:
             return [*answer_group(step.subrequests, answers, self, budget=Budget(100), over=over)]
-        subresponse = answer(step.subrequests[0], answers, self.send, budget=Budget(100))
-        again = asyncio.run(aanswer(step.subrequests[0], answers, self.asend, budget=Budget(100)))
+        prepare = preparing(answers)
+        subresponse = answer(step.subrequests[0], self.send, prepare=prepare)
+        again = asyncio.run(aanswer(step.subrequests[0], self.asend, prepare=prepare))
         assert again.error == subresponse.error or str(again.error) == str(subresponse.error)
         assert (again.subrequest, again.status) == (subresponse.subrequest, subresponse.status)
         self.asked = self.asked[: len(self.asked) // 2]  # because each was asked for twice
@@ -146,7 +151,7 @@ def test_condition_of_a_member_knows_that_those_of_its_group_before_it_succeed()
 
 def test_dependency_on_a_group_fails_if_any_member_did():
     failed = (Subresponse(subrequest("x"), 200), Subresponse(subrequest("y"), 500))
-    subresponse = answer(single("g").subrequests[0], {"g": failed}, Site().send, budget=Budget(100))
+    subresponse = answer(single("g").subrequests[0], Site().send, prepare=preparing({"g": failed}))
     assert subresponse.error.code == "failed_dependency"
 
 

@@ -8,6 +8,7 @@ from io import BytesIO
 
 import pytest
 from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext, sync_to_async
+from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import LimitedStream, WSGIRequest
@@ -16,6 +17,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.test import AsyncRequestFactory, RequestFactory
 from django.urls import include, path, re_path, resolve
 from django.urls.converters import DEFAULT_CONVERTERS
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy
 
 from django_batch.execution import internals
@@ -41,6 +43,28 @@ def test_mark_on_a_request_of_runserver_is_none():
 def test_scheme_is_that_of_the_server():
     assert internals.scheme_of(RequestFactory().get("/", secure=True)) == "https"
     assert internals.scheme_of(AsyncRequestFactory().get("/")) == "http"
+
+
+def test_user_is_known_once_somebody_has_looked_for_them():
+    request = RequestFactory().get("/")
+    found = [internals.user_of(request)]
+    request.user = SimpleLazyObject(User)
+    found.append(internals.user_of(request))
+    assert found == [None, None]
+    assert request.user.pk is None
+    assert type(internals.user_of(request)) is User
+    request.user = user = User()
+    assert internals.user_of(request) is user
+
+
+@pytest.mark.parametrize("password", ["x", "secret"])
+def test_checks_of_passwords_are_counted_and_new_passwords_are_not(password):
+    user = User()
+    before = internals.passwords_checked()
+    user.set_password("secret")
+    assert internals.passwords_checked() == before
+    user.check_password(password)
+    assert internals.passwords_checked() == before + 1
 
 
 def test_session_of_another_key_is_not_loaded_yet(db):

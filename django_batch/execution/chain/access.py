@@ -37,7 +37,7 @@ class Access:
         if getattr(match.func, "batch_exempt", False) or self._exempt.include(match):
             return BatchExempt(f"{path} cannot be reached through a batch. Send it alone.")
         if (can_roll_back or read_only) and self.is_group_exempt(match):
-            return group_exempted(path, read_only=not can_roll_back)
+            return group_exempted(path, read_only=read_only)
         return None
 
     def may_log_in(self, match: ResolverMatch) -> bool:

@@ -44,13 +44,14 @@ class SubrequestHandler(BaseHandler):
         if item is None:  # a middleware has left the context of the sub-request
             raise RuntimeError("A middleware resolved a sub-request outside of the context that it was begun in.")
         match = resolve_once(request, item.matches, super().resolve_request)
-        rolls_back, reads = item.can_roll_back, item.read_only
-        error = item.access.refusal(match, request.path, can_roll_back=rolls_back, read_only=reads)
+        item.view = match.func
+        may_lose_counts = item.may_lose_counts
+        error = item.access.refusal(match, request.path, can_roll_back=may_lose_counts, read_only=item.read_only)
         if error is None and item.limits is not None:
             error = item.limits.refusal(match, item.subrequest)
         if error:
             match.func = refusing(error)
-        elif (rolls_back or reads) and item.access.may_log_in(match):
+        elif may_lose_counts and item.access.may_log_in(match):
             item.may_log_in = True
             if batch := batch_of(request):
                 vars(request)["batch"] = replace(batch, may_log_in=True)

@@ -26,6 +26,7 @@ from django_batch.core.batch import Batch, Subrequest, Subresponse
 from django_batch.core.paths import local_path
 from django_batch.errors import BatchError, BodyTooLarge, GroupExempt, Malformed, WriteRefused
 from django_batch.execution.chain.access import Access
+from django_batch.execution.chain.attempts import Attempts, KnownUser
 from django_batch.execution.chain.handler import async_chain, chain_for, leads_to_async_view, match_of
 from django_batch.execution.chain.item import Item, current_item
 from django_batch.execution.chain.limits import Limits
@@ -35,6 +36,7 @@ from django_batch.execution.client.csrf import CSRFToken, renew_secret, save_sec
 from django_batch.execution.client.failures import ends_the_server, response_to
 from django_batch.execution.client.responses import Bounds, Headers, aread, body_of, close, reason_of
 from django_batch.execution.client.sessions import forget_cached, renew_session, save_session
+from django_batch.execution.internals import user_of
 from django_batch.execution.requests.context import Contexts
 from django_batch.requests import RequestBatch
 from django_batch.signals import subrequest_started
@@ -86,6 +88,7 @@ class Client:
         self._url = url
         self._sender = sender
         self._can_roll_back = self._read_only = False
+        self._known_user: KnownUser | None = None  # as far as it matters, in a branch
         self._matches: Matches = {}
         self._headers = Headers()
         self._last_told: tuple[str, Pairs] = "", ()
@@ -103,6 +106,8 @@ class Client:
         """
         self._limits.check(batch.subrequests, self._match)
         self._read_only, self._batch_id = batch.read_only, batch_id
+        if batch.read_only:
+            self._known_user = KnownUser.of(user_of(self._parent))
         self._get_response = chain_for(self._parent)
         save_secret(self._parent, self._cookies)
         save_session(self._parent, self._cookies)
@@ -181,6 +186,7 @@ class Client:
             branch = copy(self)
             branch._contexts = self._contexts.tentative()
             branch._can_roll_back = True
+            branch._known_user = KnownUser.of(user_of(self._parent))
             branch._cookies = self._cookies.copy()
             branch._size = 0
             branch._modified_sessions = []
@@ -220,8 +226,9 @@ class Client:
         can_roll_back, read_only = self._can_roll_back, self._read_only
         batch = RequestBatch(self._parent, subrequest, can_roll_back, read_only, self._limits.counts)
         request = self._factory.build(subrequest, cookies=cookies, batch=batch)
+        attempts = Attempts(self._known_user) if can_roll_back or read_only else None
         limits = self._limits if self._limits.are_any else None
-        item = Item(subrequest, self._access, self._matches, limits, can_roll_back, read_only)
+        item = Item(subrequest, self._access, self._matches, attempts, limits, read_only)
         current_item.set(item)
         return request, item
 
@@ -263,6 +270,7 @@ class Client:
         if item.has_written or (item.read_only and item.is_withheld(request)):  # one answer, which tells nothing
             raise WriteRefused(_READS, pointer=subrequest.pointer)
         if item.is_withheld(request):
+            self._learn(vars(request).get("session"), (), None)
             raise GroupExempt(_WITHHELD, pointer=subrequest.pointer)
         body = self._learn(vars(request).get("session"), told, body)
         if body is None:

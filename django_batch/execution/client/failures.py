@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError, current_task
 
+from django.conf import settings
 from django.core.handlers.exception import response_for_exception
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.log import log_response
@@ -24,15 +25,24 @@ def ends_the_server(error: BaseException, *, is_async: bool = False) -> bool:
 
 
 def response_to(error: BaseException, request: HttpRequest) -> HttpResponseBase:
-    """Django's response to `error`, or one of our own if the site's error page fails, too."""
+    """Django's response to `error`, or one of our own if the site's error page fails, too.
+
+    With `DEBUG_PROPAGATE_EXCEPTIONS` Django makes no response, but leaves exceptions to the server. For a sub-request,
+    that is the batch.
+    """
+    if settings.DEBUG_PROPAGATE_EXCEPTIONS:
+        return _refusal("This request failed. The site's log says why.", request, error)
     try:
         return response_for_exception(request, error)  # type: ignore[arg-type]  # which only looks at its class
     except BaseException as second:
         if ends_the_server(second):
             raise
-        failed = SubrequestFailed("This request failed, and so did the site's error page. The site's log says why.")
-        response = refusing(failed)(request)
-        log_response(
-            "%s: %s", response.reason_phrase, request.path, response=response, request=request, exception=second
+        return _refusal(
+            "This request failed, and so did the site's error page. The site's log says why.", request, second
         )
-        return response
+
+
+def _refusal(detail: str, request: HttpRequest, error: BaseException) -> HttpResponseBase:
+    response = refusing(SubrequestFailed(detail))(request)
+    log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request, exception=error)
+    return response

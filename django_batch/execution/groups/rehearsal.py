@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from django_batch.core.answering import not_run
 from django_batch.core.batch import Subresponse
 from django_batch.core.plan import Step
-from django_batch.errors import BatchError, RolledBack, TransactionBroken
+from django_batch.errors import BatchError, GroupExempt, RolledBack, TransactionBroken
 from django_batch.execution.executors.base import Run
 from django_batch.execution.groups.database import Database
 
@@ -74,6 +74,11 @@ class Rehearsal:
                 if database.begun:
                     savepoints.enter_context(transaction.atomic(using=database.alias))
             subresponses = run(step)
+            withheld = any(isinstance(each.error, GroupExempt) for each in subresponses)
+            if withheld:  # no later step may see its effects
+                for database in self._databases:
+                    if database.begun:
+                        transaction.set_rollback(True, using=database.alias)
         return subresponses
 
 

@@ -16,7 +16,6 @@ from urllib.parse import unquote_to_bytes
 from django.core.exceptions import BadRequest, DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
-from django.test import RequestFactory
 from msgspec.structs import replace
 
 from django_batch.core.batch import Subrequest
@@ -32,13 +31,12 @@ _MAX_TEMPLATES = 64  # kept per batch
 Pairs = tuple[tuple[str, str], ...]  # names and values
 
 
-class SubrequestFactory(RequestFactory):
+class SubrequestFactory:
     """Builds the sub-requests of one batch. `parent` is the request that carries it."""
 
     def __init__(self, parent: HttpRequest, *, allowed_headers: Collection[str], methods: Collection[str]) -> None:
-        super().__init__()
-        self.defaults = inherited_meta(parent)
         self._parent = parent
+        self._inherited = inherited_meta(parent)
         self._methods = tuple(methods)
         self._headers = ItemHeaders(parent, allowed_headers)
         self._script_prefix = wsgi_text(parent.META.get("SCRIPT_NAME", "")).rstrip("/")  # Django has decoded it
@@ -84,7 +82,7 @@ class SubrequestFactory(RequestFactory):
         """The template for all sub-requests with the same headers."""
         if len(self._templates) >= _MAX_TEMPLATES:
             self._templates.clear()
-        meta: dict[str, Any] = {**self.defaults, **dict(cookies), **dict(self._headers.read(subrequest))}
+        meta: dict[str, Any] = {**self._inherited, **dict(cookies), **dict(self._headers.read(subrequest))}
         if not has_known_charset(content_type := meta.get("CONTENT_TYPE", "")):  # Django would ask Python for the codec
             raise ValueError(f"the charset of {content_type!r} is not one that is read here. Send UTF-8.")
         template: WSGITemplate | ASGITemplate

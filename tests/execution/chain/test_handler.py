@@ -17,8 +17,8 @@ from django_batch.decorators import batch_exempt, group_exempt
 from django_batch.errors import ChainFailed
 from django_batch.execution.chain import handler
 from django_batch.execution.chain.access import Access
+from django_batch.execution.chain.attempts import Attempts
 from django_batch.execution.chain.item import Item, current_item
-from django_batch.execution.chain.limits import Limits
 
 BATCHES = 3
 
@@ -73,7 +73,7 @@ def site(settings):
 
 def item_of(method="GET", path="/", *, can_roll_back=False, allowed=()):
     access = Access(exempt=(), group_exempt=(), group_allowed=allowed)
-    return Item(Subrequest("0", method, path), access, {}, Limits({}), can_roll_back)
+    return Item(Subrequest("0", method, path), access, {}, Attempts() if can_roll_back else None)
 
 
 def answer(method, path, **options):

@@ -39,6 +39,8 @@ CONVERSATIONS = [
     # one that was sent is replaced only by one that would have been sent with it, too
     ("a=1", [("/x/", ("a", "2"))], {"/": "a=1", "/x/": "a=2; a=1"}),
     ("a=1", [("/batch/x", ("a", "2"))], {"/batch/": "a=2", "/": ""}),
+    ("a=1", [("/x/", ("a", "2", {"path": "/batch"}))], {"/batch/": "a=2", "/batch": "a=2", "/": ""}),
+    ("a=1", [("/x/", ("a", "2", {"path": "/bat"}))], {"/": "a=1", "/batch/": "a=1", "/bat/x": "a=2; a=1"}),
     # expiry
     ("a=1", [("/", ("a", "", {"max_age": 0}))], {"/": ""}),
     ("a=1; b=1", [("/", ("a", "", {"expires": "Thu, 01 Jan 1970 00:00:00 GMT"}))], {"/": "b=1"}),

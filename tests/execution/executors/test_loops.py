@@ -124,3 +124,27 @@ def test_what_has_ended_is_settled():
         return await settled(asyncio.sleep(0, 7))
 
     assert async_to_sync(end)() == 7
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_cancellation_is_raised_once_the_work_has_ended(times):
+    ended = []
+
+    async def end(go_on: asyncio.Event) -> None:
+        await go_on.wait()
+        ended.append("work")
+
+    async def cancel() -> None:
+        go_on = asyncio.Event()
+        task = asyncio.create_task(settled(end(go_on)))
+        await asyncio.sleep(0)
+        for _ in range(times):
+            task.cancel()
+            await asyncio.sleep(0)
+        assert not task.done()
+        go_on.set()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    async_to_sync(cancel)()
+    assert ended == ["work"]

@@ -1,0 +1,1 @@
+"""The site that the packages are installed on: orders and their lines."""

@@ -1,0 +1,1 @@
+"""The settings of each package's site: those that its own documentation asks for."""
