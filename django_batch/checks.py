@@ -68,6 +68,23 @@ def check_logins(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+def check_limits(**kwargs: Any) -> list[CheckMessage]:
+    """A warning about names in `LIMITS` that no view of the site has, so that they limit nothing."""
+    matches = [*_matches(get_resolver().url_patterns)]
+    limited = {name for match in matches if is_batch_view(match.func) for name in _limits_of(match.func)}
+    unknown = sorted(name for name in limited if not any(map(Names([name]).include, matches)))
+    hint = "Write the name of a URL with its namespaces, its route, or the dotted path of a view."
+    return [
+        checks.Warning(f"LIMITS names {name!r}, but no URL or view has that name.", hint=hint, id="django_batch.W002")
+        for name in unknown
+    ]
+
+
+def _limits_of(view: Any) -> Iterable[str]:
+    limits = view.view_class(**view.view_initkwargs).limits
+    return limits if SETTINGS["LIMITS"].accepts(limits) else ()
+
+
 def is_batch_view(view: Any) -> bool:
     """Whether `view` was made by `BatchView.as_view()`, or by that of a subclass."""
     from django_batch.views import BatchView
@@ -91,10 +108,12 @@ def _described(match: ResolverMatch) -> str:
     return f"{match.view_name} ({path})" if match.url_name else path
 
 
-def _matches(patterns: Iterable[Any], names: tuple[str, ...] = ()) -> Iterator[ResolverMatch]:
-    """A match for each view of `patterns`, which are below the namespaces `names`."""
+def _matches(patterns: Iterable[Any], names: tuple[str, ...] = (), route: str = "") -> Iterator[ResolverMatch]:
+    """A match for each view of `patterns`, which are below the namespaces `names` and the start of a `route`."""
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
-            yield from _matches(pattern.url_patterns, (*names, pattern.namespace) if pattern.namespace else names)
+            inside = (*names, pattern.namespace) if pattern.namespace else names
+            yield from _matches(pattern.url_patterns, inside, route + str(pattern.pattern))
         else:
-            yield ResolverMatch(pattern.callback, (), {}, pattern.name, namespaces=[*names])
+            whole = route + str(pattern.pattern)
+            yield ResolverMatch(pattern.callback, (), {}, pattern.name, namespaces=[*names], route=whole)

@@ -138,6 +138,10 @@ def _is_positive(value: object) -> bool:
     return type(value) in (int, float) and value > 0  # type: ignore[operator]
 
 
+def _is_link(value: object) -> bool:
+    return value is None or (isinstance(value, str) and value.startswith(("/", "http://", "https://")))
+
+
 def _are_strings(value: object) -> bool:
     return (
         isinstance(value, Collection)
@@ -253,6 +257,12 @@ GROUP_EXEMPT = Setting[Collection[str]](  # views that no group and no dry run r
 GROUP_ALLOWED = Setting[Collection[str]](  # views that may check credentials in a group; outranks GROUP_EXEMPT
     "GROUP_ALLOWED", (), "a list of names of URLs and dotted paths of views", _are_strings
 )
+LIMITS = Setting[Mapping[str, int]](  # sub-requests of one batch that may reach a view, by name as in EXEMPT
+    "LIMITS",
+    {},
+    "a dict of names of URLs and dotted paths of views to whole numbers above 0",
+    lambda value: isinstance(value, dict) and _are_strings([*value]) and all(map(_is_number(1), value.values())),
+)
 DRY_RUN = Setting("DRY_RUN", False, "True or False", _is_bool)  # whether a batch may ask for a dry run
 CARRIED_CONTEXT = Setting[Collection[str]](  # names of context variables that sub-requests have of the batch
     "CARRIED_CONTEXT", DEFAULT_CARRIED_CONTEXT, "a list of names of context variables", _are_strings
@@ -269,6 +279,12 @@ STREAM_TIMEOUT = Setting[float](  # seconds for which one streamed answer is rea
 )
 CONSOLE = Setting[bool | None](  # whether browsers are shown a console; None: where DEBUG is on
     "CONSOLE", None, "None, True or False", lambda value: value is None or isinstance(value, bool)
+)
+DOCUMENTATION = Setting[str | None](  # URL of the site's own pages about its batches, as GET and OPTIONS tell it
+    "DOCUMENTATION", None, "None, or a URL that starts with a slash, http:// or https://", _is_link
+)
+COUNT_HEADERS = Setting(  # whether answers tell in headers how many items there were, and how many failed
+    "COUNT_HEADERS", True, "True or False", _is_bool
 )
 DIALECT = Setting[object](  # of the URL; of several, the one that reads the Content-Type of the batch
     "DIALECT",

@@ -114,6 +114,12 @@ class DryRunNotAllowed(BatchError):
     code = "dry_run_not_allowed"
 
 
+class UnsafeMethod(BatchError):
+    """An item of a read-only batch has a method that may write, or a header that may change its method."""
+
+    code = "unsafe_method"
+
+
 class ChainFailed(BatchError):
     """A middleware of the site cannot be created a second time, so no sub-request can be answered."""
 
@@ -128,6 +134,16 @@ class HeaderNotAllowed(BatchError):
     """A sub-request sets a header that it may not set, or gives it a value that it may not have."""
 
     code = "header_not_allowed"
+
+
+class BatchLimitExceeded(BatchError):
+    """More sub-requests than the site allows in one batch are for the same view (`LIMITS`, `@batch_limit`).
+
+    If this is known before the batch is run, the whole batch is refused.
+    """
+
+    status = 413
+    code = "batch_limit_exceeded"
 
 
 class NestedBatch(BatchError):
@@ -149,6 +165,13 @@ class GroupExempt(BatchError):
 
     status = 403
     code = "group_exempt"
+
+
+class WriteRefused(BatchError):
+    """A sub-request of a read-only batch reached a view that would have written."""
+
+    status = 403
+    code = "write_refused"
 
 
 class SubrequestFailed(BatchError):

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from msgspec import Struct
+from msgspec import Struct, field
 
 from django_batch.core.batch import Subrequest
+from django_batch.core.limits import Counts
 
 
 class RequestBatch(Struct, frozen=True, eq=False):
@@ -19,12 +20,15 @@ class RequestBatch(Struct, frozen=True, eq=False):
 
     `request` is the one that carries the batch, `subrequest` is what its sender wrote. `can_roll_back` says whether
     the effects of the sub-request may be undone after it was answered: it is in a group or in a dry run. With
-    `may_log_in` it may check credentials even then, because the site names its view in `GROUP_ALLOWED`.
+    `read_only`, its view cannot write. With `may_log_in` it may check credentials even then, because the site names its
+    view in `GROUP_ALLOWED`. `counts` are those of the whole batch, for `@batch_limit`.
     """
 
     request: HttpRequest
     subrequest: Subrequest
     can_roll_back: bool = False
+    read_only: bool = False
+    counts: Counts = field(default_factory=Counts)
     may_log_in: bool = False
 
 

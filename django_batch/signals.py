@@ -1,7 +1,7 @@
 """The signals of a batch, for logs, metrics and traces of a site.
 
 A receiver that raises is logged and changes no answer, so receivers cannot refuse a batch. To refuse one, subclass the
-view.
+view. All signals but `group_retried` have the argument `batch_id`, a text that is made for each batch that is run.
 """
 
 from django.dispatch import Signal

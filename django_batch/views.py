@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.functional import cached_property
+from msgspec.structs import replace
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from django_batch import conf
+from django_batch.carrier.awaited import AwaitedAnswer
 from django_batch.carrier.envelopes import UnreadParser, parsers_of, read_envelope
 from django_batch.carrier.streaming import AsyncStreamedAnswer, Pieces, Stream, StreamedAnswer, awritten, written
 from django_batch.carrier.timing import ServerTiming
@@ -27,12 +29,14 @@ from django_batch.core.batch import Batch, Subresponse
 from django_batch.core.plan import plan
 from django_batch.core.references import Budget
 from django_batch.core.schedule import Schedule
+from django_batch.description import BatchMetadata, accepted_queries, describe
 from django_batch.dialects.base import Dialect, Envelope, Writer, choose
 from django_batch.dialects.native import NativeDialect
 from django_batch.errors import BatchError, DryRunNotAllowed, NestedBatch
 from django_batch.execution.batch_run import BatchRun
 from django_batch.execution.chain.access import Access
 from django_batch.execution.chain.item import current_item
+from django_batch.execution.chain.limits import Limits
 from django_batch.execution.client.client import Client
 from django_batch.execution.client.connection import is_gone
 from django_batch.execution.client.cookies import set_cookies
@@ -43,10 +47,12 @@ from django_batch.execution.executors.deadline import Deadline
 from django_batch.execution.executors.loops import on_thread
 from django_batch.execution.requests.context import Contexts
 from django_batch.execution.step_runner import StepRunner
+from django_batch.options import BatchOptions, all_databases, check_options
 from django_batch.requests import is_subrequest
 from django_batch.sharing.lookups import Lookups
 from django_batch.sharing.rows import shared_tables
 from django_batch.signals import group_retried
+from django_batch.throttling import wait_for_batch
 
 
 class _ParserClasses:
@@ -57,56 +63,51 @@ class _ParserClasses:
         return parsers_of(tuple(media_type for each in dialects for media_type in each.media_types))
 
 
-class BatchView(APIView):
-    """Answers many requests in one."""
+class BatchView(BatchOptions, APIView):
+    """Takes many requests in one, and answers each of them as the site would if it were sent alone.
 
+    It is a view of REST framework: its authentication, permissions and throttles decide about the batch as a whole, and
+    those of the other views about each sub-request. `POST` carries a batch, and `QUERY` one that only reads. `GET` and
+    `OPTIONS` tell what a batch can do here. Every setting of `BATCH` is an attribute in lower case. A subclass
+    overrides the value of the site, and an argument of `as_view()` overrides both. The methods that return something
+    are made to be overridden; to refuse a batch, raise a `BatchError` in any of them.
+    """
+
+    description = "Takes many requests in one, and answers each as if it were sent alone."  # for clients
     renderer_classes = (JSONRenderer,)
     parser_classes = _ParserClasses()
+    metadata_class = BatchMetadata
+    http_method_names = (*APIView.http_method_names, "query")
     # A site may ask all its views for a version and a model. A batch has none, because these belong to its items.
     versioning_class = None
     _ignore_model_permissions = True
 
-    max_requests = conf.MAX_REQUESTS
-    max_size = conf.MAX_SIZE
-    decompress = conf.DECOMPRESS
-    max_response_size = conf.MAX_RESPONSE_SIZE
-    timeout = conf.TIMEOUT
-    methods = conf.METHODS
-    allowed_headers = conf.ALLOWED_HEADERS
-    atomic_databases = conf.ATOMIC_DATABASES
-    atomic_retries = conf.ATOMIC_RETRIES
-    executor = conf.EXECUTOR
-    max_workers = conf.MAX_WORKERS
-    server_timing = conf.SERVER_TIMING
-    dialect = conf.DIALECT
-    exempt = conf.EXEMPT
-    group_exempt = conf.GROUP_EXEMPT
-    group_allowed = conf.GROUP_ALLOWED
-    dry_run = conf.DRY_RUN
-    carried_context = conf.CARRIED_CONTEXT
-    around = conf.AROUND
-    share = conf.SHARE
-    stream_timeout = conf.STREAM_TIMEOUT
-    console = conf.CONSOLE
     # Whether unsafe sub-requests may run side by side too, out of their order.
     parallel_writes = False
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:  # type: ignore[override]
         """The view function. A setting given here, in lower case, is checked as one in `BATCH` is."""
-        _check_options(cls, initkwargs)
+        check_options(cls, initkwargs)
         view = super().as_view(**initkwargs)
         for alias in connections:  # the batch is in no transaction, so that each sub-request has its own, as alone
             view = transaction.non_atomic_requests(using=alias)(view)
         return view
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """The console, for a browser that asks for HTML."""
+        """What this URL can do (`Description`), so that a client can split its requests; or, in a browser, the console."""
         if self._console_dialect and is_asked_for(request._request):
             from django_batch.console.page import page  # imported late, because hardly anybody asks for it
 
             return page(request._request, self, user=request.user, besides=BatchView)
-        return self.http_method_not_allowed(request, *args, **kwargs)
+        return Response(describe(self), headers=accepted_queries(self))
+
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """REST framework's metadata, and what `get` tells."""
+        response = super().options(request, *args, **kwargs)
+        for name, value in accepted_queries(self).items():
+            response.headers[name] = value
+        return response
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer a batch. Every refusal of it is raised as a `BatchError`."""
@@ -117,10 +118,17 @@ class BatchView(APIView):
         self._timing = ServerTiming()
         dialect = self._dialect
         batch = dialect.parse(self.get_envelope(request))
+        if request.method == "QUERY":
+            batch = replace(batch, read_only=True)
         writer = dialect.writer(batch)
         run = self.get_batch_run(request._request, batch, streamed=writer.streamed)
+        self.check_batch_throttles(request, len(batch.subrequests))
         self._timing.lap("read")
         return self.stream(writer, run) if writer.streamed else self.answer(writer, run)
+
+    def query(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer a batch that only reads, as `QUERY` does (RFC 10008)."""
+        return self.post(request, *args, **kwargs)
 
     def answer(self, writer: Writer, run: BatchRun) -> HttpResponseBase:
         """The answer, when all of it is there."""
@@ -133,6 +141,9 @@ class BatchView(APIView):
         self._timing.lap("run")
         response.content = writer.whole(subresponses)
         set_cookies(response, subresponses)
+        if self.count_headers:
+            response.headers["X-Batch-Items"] = str(len(subresponses))
+            response.headers["X-Batch-Failed"] = str(sum(each.failed for each in subresponses))
         self._timing.lap("write")
         self._tell_times(response)
 
@@ -170,7 +181,7 @@ class BatchView(APIView):
             answers=schedule.answers,
             client=self.get_client(request, lookups, deadline),
             lookups=lookups,
-            databases=_databases() if self.atomic_databases is None else self.atomic_databases,
+            databases=all_databases() if self.atomic_databases is None else self.atomic_databases,
             retries=self.atomic_retries,
             retried=partial(group_retried.send_robust, type(self), request=request),
             budget=Budget(self.max_size),
@@ -190,19 +201,34 @@ class BatchView(APIView):
             SubrequestFactory(request, allowed_headers=self.allowed_headers, methods=self.methods),
             contexts=Contexts(self.carried_context, lookups if self.share else None),
             access=Access(exempt=self.exempt, group_exempt=self.group_exempt, group_allowed=self.group_allowed),
+            limits=Limits(self.limits),
             around=conf.callables(self.around),
             bounds=Bounds(self.max_response_size, self.stream_timeout, deadline, partial(is_gone, request)),
             url=partial(absolute_url, request),
             sender=type(self),
         )
 
+    def check_batch_throttles(self, request: Request, number: int) -> None:
+        """Raise REST framework's `Throttled` if a `BatchRateThrottle` of this view does not let `number` items in."""
+        if wait := wait_for_batch(self.get_throttles(), request, self, number):
+            self.throttled(request, wait)
+
+    def get_dialects(self) -> Sequence[Dialect]:
+        """The wire formats of this URL, of which no two read the same Content-Type."""
+        return conf.instances(self.dialect)
+
     def get_dialect(self) -> Dialect:
-        """The wire format of this URL: of several, the one that reads the Content-Type of the request."""
-        return choose(conf.instances(self.dialect), self.request._request.META.get("CONTENT_TYPE", ""))
+        """The wire format of this request: of several, the one that reads its Content-Type."""
+        return choose(self.get_dialects(), self.request._request.META.get("CONTENT_TYPE", ""))
 
     @cached_property
     def _dialect(self) -> Dialect:
         return self.get_dialect()
+
+    @property
+    def runs_side_by_side(self) -> bool:
+        """Whether the steps of a batch that allows it are run side by side."""
+        return self.max_workers > 1 and self.get_executor().side_by_side
 
     @property
     def _console_dialect(self) -> NativeDialect | None:
@@ -256,19 +282,15 @@ class BatchView(APIView):
         return response
 
 
-class AwaitedAnswer(HttpResponse):
-    """The answer that `writer` writes when `run` has ended, which is not before it has left the thread of the view."""
-
-    def __init__(self, writer: Writer, run: BatchRun) -> None:
-        super().__init__(status=writer.status, content_type=writer.content_type, headers=writer.headers)
-        self.writer = writer
-        self.run = run
-
-
 class AsyncBatchView(BatchView):
     """`BatchView` on the loop of an ASGI server, where async views wait together. Under WSGI it is a `BatchView`."""
 
     view_is_async = True
+
+    @property
+    def runs_side_by_side(self) -> bool:
+        """Whether the steps of a batch that allows it are run side by side, as by the loop of an ASGI server."""
+        return self.max_workers > 1 if self.is_asgi else super().runs_side_by_side
 
     async def dispatch(  # type: ignore[override]  # as Django's views do where they are async
         self, request: HttpRequest, *args: Any, **kwargs: Any
@@ -302,21 +324,7 @@ def run_batch(request: HttpRequest | Request, batch: Batch, **options: Any) -> l
     `options` are settings in lower case, as for `as_view()`. Put what the subresponses set on your own response with
     `set_cookies(response, subresponses)`.
     """
-    _check_options(BatchView, options)
+    check_options(BatchView, options)
     view = BatchView(**options)
     run = view.get_batch_run(getattr(request, "_request", request), batch)
     return run.answers(view.get_executor(), max_workers=view.max_workers)
-
-
-def _databases() -> list[str]:
-    """The aliases of all databases. One that DATABASES leaves blank has no transactions."""
-    return [alias for alias, options in connections.settings.items() if options["ENGINE"] != "django.db.backends.dummy"]
-
-
-def _check_options(view: type[BatchView], options: Mapping[str, object]) -> None:
-    for name, value in options.items():
-        if not hasattr(view, name):
-            raise TypeError(f"{view.__name__} has no option {name!r}.")
-        setting = conf.SETTINGS.get(name.upper())
-        if setting and not setting.accepts(value):
-            raise ImproperlyConfigured(f"{view.__name__}.{name} is {value!r}, but must be {setting.expects}.")

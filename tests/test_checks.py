@@ -50,11 +50,14 @@ WRONG: dict[str, list[Any]] = {
     "EXEMPT": NAMES,
     "GROUP_EXEMPT": NAMES,
     "GROUP_ALLOWED": NAMES,
+    "LIMITS": [None, 7, ["login"], "login", {7: 1}, {"": 1}, {"login": 0}, {"login": "1"}, {"login": True}],
     "DRY_RUN": [0, 1, None, "yes"],
     "CARRIED_CONTEXT": NAMES,
     "AROUND": [7, "", "no.such.module", "os.path", "os.nothing", [7]],
     "SHARE": [0, 1, None, "yes"],
     "STREAM_TIMEOUT": [0, -1, "1", True, None],
+    "DOCUMENTATION": ["", "manual/", 7, b"/", ["/manual/"], "javascript:alert(1)", "ftp://manual.example/"],
+    "COUNT_HEADERS": [0, 1, None, "yes"],
     "DIALECT": [*CLASSES, "django_batch.dialects.base.Dialect", SerialExecutor, [], [NativeDialect, NativeDialect]],
 }
 RIGHT: dict[str, list[Any]] = {
@@ -74,11 +77,14 @@ RIGHT: dict[str, list[Any]] = {
     "EXEMPT": [(), ["account_*"], {"shop.views.Login"}],
     "GROUP_EXEMPT": [(), ["account_*"], (*conf.DEFAULT_GROUP_EXEMPT, "shop.views.Login")],
     "GROUP_ALLOWED": [(), ["shop.views.SignUp"]],
+    "LIMITS": [{}, {"login": 1, "account_*": 3, "shop.views.Login": 1, "auth/login/": 2}],
     "DRY_RUN": [True, False],
     "CARRIED_CONTEXT": [(), ["current_context"], (*conf.DEFAULT_CARRIED_CONTEXT, "tenant")],
     "AROUND": [None, "contextlib.nullcontext", nullcontext, ["contextlib.nullcontext", nullcontext], []],
     "SHARE": [True, False],
     "STREAM_TIMEOUT": [1, 0.5],
+    "DOCUMENTATION": [None, "/manual/", "https://manual.example/batches"],
+    "COUNT_HEADERS": [True, False],
     "DIALECT": [NativeDialect, NativeDialect(), "django_batch.dialects.native.NativeDialect", [NativeDialect]],
 }
 

@@ -43,7 +43,7 @@ CLASSES = [
     *("BatchView", "AsyncBatchView", "Batch", "Subrequest", "Subresponse"),
     *("BatchClient", "AsyncBatchClient", "Item", "Members", "Answer"),
     *("Dialect", "Writer", "NativeDialect", "ODataJSON", "ODataMultipart", "GoogleMultipart", "FacebookBatch"),
-    *("Executor", "SerialExecutor", "ThreadExecutor", "RequestBatch"),
+    *("Executor", "SerialExecutor", "ThreadExecutor", "RequestBatch", "BatchRateThrottle", "Description"),
     *("Contract", "Content", "Endpoint", "Exchange"),
     *("SharedTokenAuthentication", "SharedBasicAuthentication", "SharedTokenMixin", "SharedPasswordMixin"),
     *("BatchTransport", "AsyncBatchTransport", "BatchBuilder", "AsyncBatchBuilder", "PlannedRequest", "AnswerValue"),
@@ -51,7 +51,7 @@ CLASSES = [
 ]
 FUNCTIONS = [
     *("run_batch", "set_cookies", "batch_exempt", "group_exempt", "is_subrequest", "batch_of"),
-    *("subrequest_scope", "describe", "batch", "assert_atomic"),
+    *("subrequest_scope", "contract_of", "batch", "assert_atomic", "batch_limit", "describe"),
 ]
 SIGNALS = [key for key, value in vars(signals).items() if isinstance(value, Signal)]
 CODES = sorted({value.code for value in vars(errors).values() if isinstance(value, type) and hasattr(value, "code")})
@@ -70,6 +70,8 @@ NOUNS = [
         "writer",
         "executor",
         "dry run",
+        "limit",
+        "description",
     ),
 ]
 ENTRIES = [re.findall(r"^\w.*$", entry, re.MULTILINE) for entry in (ROOT / GLOSSARY).read_text().split("\n\n")[2:]]

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from .equivalence.calls import PNG, TOLD, api, form, login, upload
 from .equivalence.client import Call
-from .equivalence.runs import alone, in_a_batch, run, without_sharing
+from .equivalence.differences import refusal_of
+from .equivalence.runs import alone, in_a_batch, in_a_batch_that_reads, run, with_limits, without_sharing
 from .equivalence.senders import Sender, senders
 from .equivalence.sequences import sequences
 from .equivalence.sites import SESSION_ENGINES, Site, sites
@@ -48,6 +49,30 @@ def test_batch_leaves_what_its_requests_leave_alone(site, road, sender, calls, c
     sender = sender.on(site)
     site = replace(site, road=road, authenticates=site.authenticates and sender.is_let_in_by(site))
     assert compare(site, sender, [*filter(site.can_be_sent, calls)] or [ME]) == []
+
+
+@given(site=sites, road=st.sampled_from(ROADS), sender=senders, calls=sequences())
+def test_batch_that_only_reads_leaves_what_its_requests_leave_alone(site, road, sender, calls, bookshop, tmp_path):
+    sender = sender.on(site)
+    if "Basic" in (sender.authorization or ""):  # a wrong password is an attempt, which could not be counted here
+        sender = replace(sender, authorization=None)
+    site = replace(site, road=road, authenticates=site.authenticates and sender.is_let_in_by(site))
+    reads = [call for call in filter(site.can_be_sent, calls) if is_read(call)]
+    found = []
+    for how in (alone, in_a_batch_that_reads, with_limits(in_a_batch)):
+        bookshop()
+        found.append(run(how, site, sender, reads or [ME], folder=tmp_path))
+    assert [line for batch in found[1:] for line in differences(found[0], batch)] == []
+
+
+WRITING = ("/change/", "/odd/stream/write", "/hook/", "/thread/")  # whatever their method is
+
+
+def is_read(call):
+    """Whether it has a safe method, and its view writes nothing and counts no attempts."""
+    overrides = any("override" in name.lower() for name in call.headers)
+    is_safe = call.method in ("GET", "HEAD", "OPTIONS") and not overrides
+    return is_safe and refusal_of(call) is None and not call.path.startswith(WRITING)
 
 
 def set_cookie(options):

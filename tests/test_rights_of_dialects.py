@@ -29,6 +29,7 @@ STATUSES = {
     "not_found": 404,
     "method_not_allowed": 405,
     "unresolved_reference": 424,
+    "batch_limit_exceeded": 413,
     **dict.fromkeys(["nested_batch", "batch_exempt", "group_exempt"], 403),
     **dict.fromkeys(["rolled_back", "not_run"], 424),
 }

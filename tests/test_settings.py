@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.urls import path
 from rest_framework.request import Request
 
@@ -132,6 +132,13 @@ class DrawingView(BatchView):
         return super().initialize_request(request, *args, **kwargs)
 
 
+class DescribedView(BatchView):
+    """Answers each batch with what the URL can do."""
+
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return self.get(request)
+
+
 def outcome(response: Any) -> object:
     """The code or status of a refused batch, else of each item."""
     if "responses" not in (answer := response.json()):
@@ -196,6 +203,7 @@ ROWS = {
         ["group_exempt"],
         [400],
     ),
+    "LIMITS": Row({ME_VIEW: 1}, {"requests": [ME, ME]}, [200, 200], "batch_limit_exceeded"),
     "DRY_RUN": Row(True, {"dry_run": True, "requests": [ME]}, "dry_run_not_allowed", [200]),
     "CARRIED_CONTEXT": Row(["fruit of the settings"], LOOK, "none", "pear", seen=lambda response: look(response)[0]),
     "AROUND": Row("tests.test_settings.surround", LOOK, False, True, seen=lambda response: look(response)[1]),
@@ -206,6 +214,12 @@ ROWS = {
         200,
         504,
         seen=lambda response: response.json()["responses"][0]["status"],
+    ),
+    "DOCUMENTATION": Row(
+        "/manual/", {}, None, "/manual/", seen=lambda response: response.json()["documentation"], view=DescribedView
+    ),
+    "COUNT_HEADERS": Row(
+        False, {"requests": [ME]}, "1", None, seen=lambda response: response.headers.get("X-Batch-Items")
     ),
     "DIALECT": Row(OKDialect, {"requests": [ME]}, 207, 200, seen=lambda response: response.status_code),
 }

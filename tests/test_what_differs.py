@@ -16,6 +16,7 @@ from django.core.signals import request_finished, request_started
 from django.test import override_settings
 from django.urls import URLResolver
 
+from django_batch.decorators import Limit
 from example_project.bookshop.models import Author
 
 from .equivalence import odd
@@ -125,7 +126,7 @@ def test_what_a_middleware_takes_away_is_taken_away_for_the_batch_and_once_more_
     assert value(batch(client, call)[0])["remote_addr"] == "192.0.2.1"
 
 
-ALONE = {"/batch/": 207, "/open-batch/": 405, "/api/password/": 204, "/api/echo/": 200, "/api/logout/": 204}
+ALONE = {"/batch/": 207, "/open-batch/": 200, "/api/password/": 204, "/api/echo/": 200, "/api/logout/": 204}
 
 
 @shows(REFUSED)
@@ -169,6 +170,7 @@ def test_secure_cookie_that_is_set_over_http_is_sent_with_the_next_item(client):
 
 @shows(FOUND_ONCE)
 def test_path_is_looked_for_twice_among_the_patterns_and_then_known(client, monkeypatch):
+    monkeypatch.setattr("django_batch.decorators._limits", [])
     asked = []
     resolve = URLResolver.resolve
     monkeypatch.setattr(URLResolver, "resolve", lambda self, path: asked.append(path) or resolve(self, path))
@@ -177,6 +179,17 @@ def test_path_is_looked_for_twice_among_the_patterns_and_then_known(client, monk
     assert asked.count(call.path) == 2
     assert [client.send(call).status for _ in range(5)] == [200] * 5
     assert asked.count(call.path) == 2 + 5
+
+
+@shows(FOUND_ONCE)
+def test_path_is_looked_for_once_more_where_a_view_has_a_limit(client, monkeypatch):
+    asked = []
+    resolve = URLResolver.resolve
+    monkeypatch.setattr("django_batch.decorators._limits", [Limit(7)])
+    monkeypatch.setattr(URLResolver, "resolve", lambda self, path: asked.append(path) or resolve(self, path))
+    call = Call("GET", "/api/me/")
+    assert [answer.status for answer in batch(client, *[call] * 5)] == [200] * 5
+    assert asked.count(call.path) == 1 + 2
 
 
 @shows(MESSAGE)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from django_batch.errors import BatchError
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 §9.2.1
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})  # RFC 9110 §9.2.1, RFC 10008 §2
 _NOT_HERE = frozenset({301, 307, 308})  # redirects that ask the client to repeat the same request at another URL
 
 
@@ -77,9 +77,10 @@ class Subrequest(Struct, frozen=True):
 class Batch(Struct, frozen=True):
     """The sub-requests of one batch, in the order in which they were sent.
 
-    `parallel` allows an executor to run steps side by side. With `dry_run`, everything is rolled back in the end.
-    `faults` are errors found while reading; a batch with faults is never run. `layout` is a value that the dialect
-    stores when it reads the batch and uses when it writes the answer. Nothing else looks at it.
+    `parallel` allows an executor to run steps side by side. With `dry_run`, everything is rolled back in the end. With
+    `read_only`, all sub-requests have safe methods, and no view writes. `faults` are errors found while reading; a
+    batch with faults is never run. `layout` is a value that the dialect stores when it reads the batch and uses when it
+    writes the answer. Nothing else looks at it.
     """
 
     subrequests: tuple[Subrequest, ...]
@@ -87,6 +88,7 @@ class Batch(Struct, frozen=True):
     continue_on_error: bool = True
     parallel: bool = False
     dry_run: bool = False
+    read_only: bool = False
     faults: tuple[BatchError, ...] = ()
     layout: object = None
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from django_batch.core.batch import SAFE_METHODS, Batch, Subrequest
 from django_batch.core.names import hint, listed
+from django_batch.core.reading import unsafe_items
 from django_batch.errors import BatchError, DependencyCycle, DuplicateId, UnknownDependency, refusal
 
 _NONE: frozenset[int] = frozenset()
@@ -47,7 +48,7 @@ def plan(batch: Batch, *, parallel_writes: bool = False) -> Plan:
     Steps that may run side by side still keep the order of writes, unless `parallel_writes` is set.
     """
     groups = {subrequest.atomicity_group for subrequest in batch.subrequests}
-    faults: list[BatchError] = [*batch.faults, *_duplicate_ids(batch, groups)]
+    faults: list[BatchError] = [*batch.faults, *unsafe_items(batch), *_duplicate_ids(batch, groups)]
     has_groups = not groups <= {None}
     members = _members(batch, has_groups=has_groups)
     waits: Waits = {}

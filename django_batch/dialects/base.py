@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from io import BytesIO
 from types import MappingProxyType
 from typing import ClassVar, TypeVar
@@ -92,9 +92,13 @@ class Dialect(ABC):
     """A wire format. An instance holds only options, so it can serve any number of batches at once.
 
     `media_types` lists the types of the batches that it reads, in lower case; "" stands for a request without a type.
-    `max_requests` is the dialect's own limit of sub-requests in one batch. The view's limit applies as well.
+    `max_requests` is the dialect's own limit of sub-requests in one batch. The view's limit applies as well. `name` and
+    `features` tell a client what it meets at a URL; the features are "atomic", "dry_run", "parallel", "streaming",
+    "references", "jsonpath", "files" and "read_only".
     """
 
+    name: str = ""  # the name of the class, if it is empty
+    features: Collection[str] = ()
     media_types: ClassVar[tuple[str, ...]]
     error_content_type: str = "application/problem+json"
     max_requests: int | None = None

@@ -29,6 +29,7 @@ class GoogleMultipart(Dialect):
     part by part while the batch runs.
     """
 
+    name = "google-multipart"
     media_types = (MULTIPART,)
     error_content_type = "application/json"
 
@@ -44,6 +45,7 @@ class GoogleMultipart(Dialect):
         self.status = status
         self._id_prefix = id_prefix
         self._streamed = streamed
+        self.features = ("streaming",) if streamed else ()
 
     def parse(self, envelope: Envelope) -> Batch:
         """The batch in `envelope`.

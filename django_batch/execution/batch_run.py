@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AsyncExitStack, aclosing, closing, nullcontext
+from secrets import token_hex
 from time import perf_counter
 
 from asgiref.sync import sync_to_async
@@ -25,11 +26,12 @@ from django_batch.signals import batch_finished, batch_started, subrequest_finis
 
 
 class BatchRun:
-    """Runs the batch that `request` carries, once. Its signals are sent by `sender`."""
+    """Runs the batch that `request` carries, once. Its signals are sent by `sender`, and name the batch by its `id`."""
 
     def __init__(self, request: HttpRequest, run: Schedule, steps: StepRunner, *, sender: object) -> None:
         self.run = run
         self.batch = run.plan.batch
+        self.id = token_hex(8)
         self._request = request
         self._steps = steps
         self._sender = sender
@@ -104,11 +106,11 @@ class BatchRun:
 
     def open(self) -> None:
         """Get ready, on the thread of the request and before its response is begun. Raises a `BatchError`."""
-        self._steps.client.begin()
+        self._steps.client.begin(self.batch, batch_id=self.id)
 
     def _begin(self) -> None:
         self._start = perf_counter()
-        batch_started.send_robust(self._sender, request=self._request, batch=self.batch)
+        batch_started.send_robust(self._sender, request=self._request, batch=self.batch, batch_id=self.id)
 
     def _report(self, subresponses: Iterable[Subresponse]) -> None:
         for each in subresponses:
@@ -118,6 +120,7 @@ class BatchRun:
                 subrequest=each.subrequest,
                 subresponse=each,
                 duration=each.duration,
+                batch_id=self.id,
             )
 
     def _end(self) -> None:
@@ -129,4 +132,5 @@ class BatchRun:
             batch=self.batch,
             subresponses=tuple(self._subresponses),
             duration=perf_counter() - self._start,
+            batch_id=self.id,
         )

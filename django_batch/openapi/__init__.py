@@ -3,10 +3,10 @@
 Only `spectacular` needs drf-spectacular. Everything else here is values, which any generator of schemas can use.
 """
 
-from django_batch.openapi.contract import Content, Contract, Endpoint, Exchange, describe
+from django_batch.openapi.contract import Content, Contract, Endpoint, Exchange, contract_of
 from django_batch.openapi.dialects import facebook, google, native, odata
 
-__all__ = ["Content", "Contract", "Endpoint", "Exchange", "describe"]
+__all__ = ["Content", "Contract", "Endpoint", "Exchange", "contract_of"]
 
-# Each of these modules tells `describe` about its dialects when it is imported.
+# Each of these modules tells `contract_of` about its dialects when it is imported.
 _DESCRIBED = (facebook, google, native, odata)

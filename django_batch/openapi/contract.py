@@ -1,7 +1,7 @@
 """What a URL reads and writes in one dialect, as plain values that any generator of schemas can use.
 
-`describe` is a function with one implementation for each dialect, so that a site can add one for a dialect of its own,
-and dialects need to know nothing about OpenAPI. All schemas are JSON Schema 2020-12, the dialect of OpenAPI 3.1.
+`contract_of` is a function with one implementation for each dialect. So a site can add one for a dialect of its own, and
+dialects need to know nothing about OpenAPI. All schemas are JSON Schema 2020-12, the dialect of OpenAPI 3.1.
 """
 
 from __future__ import annotations
@@ -75,11 +75,11 @@ class Contract(Struct, frozen=True, kw_only=True):
 
 
 @singledispatch
-def describe(dialect: Dialect, endpoint: Endpoint) -> Contract:
+def contract_of(dialect: Dialect, endpoint: Endpoint) -> Contract:
     """What a URL like `endpoint` reads and writes in `dialect`.
 
     Of a dialect that nobody has described, only its media types and its refusals are known. Register a function for a
-    dialect of your own with `describe.register`.
+    dialect of your own with `contract_of.register`.
     """
     any_body: Schema = {"description": f"A batch for `{type(dialect).__name__}`."}
     answer = Content(media_type="*/*", schema={"description": "The answers to all requests of the batch."})

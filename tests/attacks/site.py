@@ -25,7 +25,8 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
 from django_batch.authentication import SharedTokenAuthentication
-from django_batch.decorators import batch_exempt, group_exempt
+from django_batch.decorators import batch_exempt, batch_limit, group_exempt
+from django_batch.throttling import BatchRateThrottle
 from django_batch.views import BatchView
 from example_project.bookshop.models import Author
 
@@ -73,6 +74,11 @@ def seen(request: HttpRequest) -> JsonResponse:
             "host": request.get_host(),
         }
     )
+
+
+def seen_as(request: HttpRequest, what: str) -> HttpResponse:
+    """A view that has many paths."""
+    return seen(request)
 
 
 def say(request: HttpRequest) -> HttpResponse:
@@ -135,6 +141,30 @@ def guess(request: HttpRequest) -> HttpResponse:
     """Counts the wrong guesses in the database."""
     Author.objects.create(name="a wrong guess")
     return HttpResponse(status=403)
+
+
+def purge(request: HttpRequest) -> HttpResponse:
+    """Deletes, whatever it is asked by."""
+    Author.objects.filter(name="Eve").delete()
+    Author.objects.create(name="Eve")
+    return HttpResponse("purged")
+
+
+class OverridingMiddleware:
+    """Of a site whose links and forms have a `_method`."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.method = request.GET.get("_method", request.method)
+        return self.get_response(request)
+
+
+class Rated(BatchRateThrottle):
+    """Counts the items of batches."""
+
+    rate = "3/hour"
 
 
 @batch_exempt
@@ -258,6 +288,8 @@ urlpatterns = [
     path("enter/<slug:name>/", enter),
     path("change/<slug:what>/", change),
     path("guess/", guess),
+    path("purge/", purge),
+    path("limited/<slug:what>/", batch_limit(1)(seen_as)),
     path("exempt/", exempt),
     path("exempt-async/", exempt_async),
     path("exempt-class/", Exempt.as_view()),
@@ -268,6 +300,7 @@ urlpatterns = [
     path("again/", include(("django_batch.urls", "again"))),
     path("token-batch/", BatchView.as_view(authentication_classes=[TokenAuthentication])),
     path("open-batch/", BatchView.as_view(authentication_classes=[])),
+    path("rated-batch/", BatchView.as_view(throttle_classes=[Rated])),
     *(
         path(f"{name}-{batch}/", BatchView.as_view(dialect=protocol.dialect, **options))
         for name, protocol in PROTOCOLS.items()
@@ -275,6 +308,7 @@ urlpatterns = [
             ("batch", {}),
             ("token-batch", {"authentication_classes": [TokenAuthentication]}),
             ("open-batch", {"authentication_classes": []}),
+            ("rated-batch", {"throttle_classes": [Rated]}),
         )
     ),
     path("", include("example_project.urls")),

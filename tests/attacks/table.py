@@ -36,6 +36,8 @@ ME, SEEN, AUTHOR = get("/api/me/"), get("/seen/"), post("/api/authors/", {"name"
 NESTED, BROKEN, GUESS = post("/batch/", {"requests": [ME]}), get("/api/broken/"), post("/guess/")
 TRIED = [{"username": "ada", "password": password} for password in ("wrong", "ada-secret")]
 WRONG_LOGIN, RIGHT_LOGIN = (post("/api/login/", body) for body in TRIED)
+READ_ONLY = {"read_only": True}
+OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
 ENDINGS = ("base", "headers", "status")
 BAD_QUERY: dict[str, Any] = {"name": {"$ref": "0#$.body[?value(@) == 1]"}}
 AFTER = said(b"still here", "text/plain")
@@ -171,6 +173,10 @@ def grouped(*items: Item, name: str = "group") -> list[Item]:
 
 def exempting(*names: str) -> dict[str, Any]:
     return {"BATCH": {"DRY_RUN": True, "EXEMPT": names}}
+
+
+def limiting(name: str) -> dict[str, Any]:
+    return {"BATCH": {"DRY_RUN": True, "LIMITS": {name: 1}}}
 
 
 def filled_header(name: str) -> Item:
@@ -542,5 +548,52 @@ ATTACKS: dict[str, list[Attack]] = {
     ],
     "A compressed batch": [
         Attack("unsupported_media_type", [SEEN], Sender({"Content-Encoding": each})) for each in ("gzip", "br", "x")
+    ],
+    "A batch that says it only reads, and writes": [
+        *(
+            Attack("unsafe_method", [item], STAFF, members=READ_ONLY)
+            for item in (
+                AUTHOR,
+                {**AUTHOR, "method": "delete"},
+                *({**get("/shred/"), "headers": {name: "DELETE"}} for name in OVERRIDES),
+            )
+        ),
+        Attack(["write_refused", 200], [get("/purge/"), SEEN], STAFF, members=READ_ONLY),
+        Attack(
+            ["write_refused", 200],
+            [get("/shred/?_method=DELETE"), SEEN],
+            STAFF,
+            {"MIDDLEWARE": [*MIDDLEWARE, "tests.attacks.site.OverridingMiddleware"]},
+            members=READ_ONLY,
+        ),
+        Attack(["group_exempt", 200], [get("/group-exempt-by-keyword/"), SEEN], members=READ_ONLY),
+    ],
+    "More items for a view than a limit allows, in other spellings": [
+        Attack("batch_limit_exceeded", [get("/seen/"), get(path)], sender, limiting("seen"))
+        for path in ("/seen/?x", "/s%65en/", "http://testserver/seen/", "HTTP://TESTSERVER:80/%73een/?seen")
+        for sender in (NOBODY, ADA)
+    ]
+    + [
+        Attack("batch_limit_exceeded", [get("/limited/a/"), get("/limited/b/?x"), get("/limit%65d/a/")]),
+        Attack(
+            "batch_limit_exceeded",
+            [get("/seen/"), {**get("/seen/"), "method": "HEAD"}],
+            site=limiting("tests.attacks.site.seen"),
+        ),
+        *(
+            Attack(["nested_batch", 200], [{**NESTED, "path": url}, SEEN], site=limiting("seen"))
+            for url in ("/batch/", "/google-batch/", "/odata-json-batch/")
+        ),
+    ],
+    "More items for a view than a limit allows, by references": [
+        Attack(
+            [200, *["batch_limit_exceeded"] * 2, 200, 200],
+            [said(b'"/seen/"', JSON), *[get("{0#/body}", depends_on="0")] * 2, SEEN, ME],
+            site=limiting("seen"),
+        )
+    ],
+    "More items than the rate of a `BatchRateThrottle` allows": [
+        Attack("too_many_requests", [SEEN] * 4, replace(NOBODY, batch_path="/rated-batch/")),
+        Attack([200] * 3, [SEEN] * 3, replace(NOBODY, batch_path="/rated-batch/")),
     ],
 }

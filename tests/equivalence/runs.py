@@ -72,6 +72,25 @@ def in_a_batch(client: Client, site: Site, sender: Sender, calls: Sequence[Call]
     return [_told(call, told) for call, told in zip(calls, answers, strict=True)]
 
 
+def in_a_batch_that_reads(client: Client, site: Site, sender: Sender, calls: Sequence[Call]) -> list[Answer]:
+    """The answers to `calls`, sent as one batch that says it only reads."""
+    content = write_batch(calls, prefix=site.prefix)
+    content = b'{"read_only": true, ' + content.lstrip()[1:]
+    answer = client.exchange("POST", site.batch_path, OF_THE_BATCH | site.road.headers, content)
+    assert answer.status == 207, answer
+    return read_answers(whole(answer.body) if site.road.lines else answer.body)
+
+
+def with_limits(how: How) -> How:
+    """What `how` does where so many items may go to any view that no batch has too many."""
+
+    def do(client: Client, site: Site, sender: Sender, calls: Sequence[Call]) -> list[Answer]:
+        with override_settings(BATCH={**settings.BATCH, "LIMITS": {"*": 1_000, "rest_framework.views.APIView": 1_000}}):
+            return how(client, site, sender, calls)
+
+    return do
+
+
 def without_sharing(how: How) -> How:
     """What `how` does where everything is looked up each time, whatever the site has opted in to."""
 

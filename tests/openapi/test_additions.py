@@ -12,7 +12,7 @@ from drf_spectacular.utils import extend_schema
 from django_batch.core.batch import Batch
 from django_batch.dialects.base import Dialect, Envelope, Writer
 from django_batch.errors import BatchError
-from django_batch.openapi import Content, Contract, Endpoint, describe
+from django_batch.openapi import Content, Contract, Endpoint, contract_of
 from django_batch.openapi.naming import named_apart
 from django_batch.openapi.spectacular.extension import below
 from django_batch.openapi.spectacular.schema import BatchSchema
@@ -42,7 +42,7 @@ class OtherDialect(OwnDialect):
     media_types = ("application/y-other",)
 
 
-@describe.register
+@contract_of.register
 def other(dialect: OtherDialect, endpoint: Endpoint) -> Contract:
     return Contract(
         requests=[Content(media_type="application/y-other", schema={})],

@@ -16,7 +16,7 @@ from django_batch.dialects.facebook import FacebookBatch
 from django_batch.dialects.google import GoogleMultipart
 from django_batch.dialects.native import NativeDialect
 from django_batch.dialects.odata import ODataJSON, ODataMultipart
-from django_batch.openapi import Exchange, describe
+from django_batch.openapi import Exchange, contract_of
 from django_batch.openapi.spectacular.schema import _endpoint
 from django_batch.views import BatchView
 from example_project.urls import urlpatterns as site_urls
@@ -44,7 +44,7 @@ urlpatterns = [*batch_urls, *site_urls]
 def examples(url: str) -> list[Exchange]:
     view = VIEWS[url].cls(**VIEWS[url].initkwargs)
     [dialect] = [view.dialect()]
-    return [*describe(dialect, _endpoint(view, dialect)).examples]
+    return [*contract_of(dialect, _endpoint(view, dialect)).examples]
 
 
 EXAMPLES = [

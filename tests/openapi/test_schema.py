@@ -190,7 +190,7 @@ from django.core.management import call_command
 from django.test import Client
 call_command("check")
 import django_batch.openapi
-from django_batch.openapi import describe
+from django_batch.openapi import contract_of
 response = Client().post("/batch/", {"requests": [{"path": "/nothing/"}]}, "application/json")
 assert response.status_code == 207, response.content
 assert Client().get("/api/schema/").status_code == 404

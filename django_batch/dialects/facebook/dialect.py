@@ -45,6 +45,8 @@ class FacebookBatch(Dialect):
     the success of an operation that others refer to is left out (`omit_referred`).
     """
 
+    name = "facebook"
+    features = ("references", "files")
     media_types = (JSON, "multipart/form-data", FORM, *_UNTYPED)
     error_content_type = JSON
 

@@ -24,7 +24,7 @@ from django_batch.dialects.shared.json_items import read_items, readable
 from django_batch.dialects.shared.json_text import read, read_members, unknown_members
 from django_batch.errors import BatchError, Malformed
 
-_OPTIONS = ("atomic", "continue_on_error", "dry_run", "parallel", "timing")
+_OPTIONS = ("atomic", "continue_on_error", "dry_run", "read_only", "parallel", "timing")
 _MEMBERS = ("requests", *_OPTIONS)
 _MEDIA_TYPES = ("application/json", *LINES)  # the types in which answers are offered
 _boolean = Decoder(bool)
@@ -45,6 +45,8 @@ class NativeLayout(Struct, frozen=True):
 class NativeDialect(Dialect):
     """Reads and writes the native format. `Batch.layout` is a `NativeLayout`."""
 
+    name = "native"
+    features = ("atomic", "dry_run", "parallel", "streaming", "references", "jsonpath", "files", "read_only")
     media_types = ("application/json", "multipart/form-data")
 
     def parse(self, envelope: Envelope) -> Batch:

@@ -39,6 +39,8 @@ class ODataJSON(Dialect):
     clients. Both are read.
     """
 
+    name = "odata-json"
+    features = ("atomic", "references")
     media_types = ("application/json",)
     error_content_type = "application/json"
 

@@ -36,6 +36,7 @@ class ODataMultipart(Dialect):
     default is "nested" for clients of Azure, else "single".
     """
 
+    name = "odata-multipart"
     media_types = (MULTIPART,)
     error_content_type = "application/json"
 
@@ -57,6 +58,7 @@ class ODataMultipart(Dialect):
         self.status = status
         self.flat = flat
         self._streamed = streamed
+        self.features = ("references", *([] if flat else ["atomic"]), *(["streaming"] if streamed else []))
         self._root = ServiceRoot(service_root, host_relative)
 
     def parse(self, envelope: Envelope) -> Batch:

@@ -12,14 +12,16 @@ from typing import Any
 
 from django.urls import ResolverMatch
 
-from django_batch.errors import BatchError, BatchExempt, GroupExempt
+from django_batch.decorators import group_exempted
+from django_batch.errors import BatchError, BatchExempt
 
 
 class Access:
     """The views that are kept out of the batches of one URL, by dotted path or by URL name.
 
     A dotted path is that of a function or of a class, and stands for its subclasses, too. In the name of a URL a `*`
-    stands for any characters: `"account_*"`, `"admin:*"`.
+    stands for any characters: `"account_*"`, `"admin:*"`. A URL without a name is named by its route, as it stands in
+    the URLconfs together: `"auth/login/"`.
     """
 
     def __init__(
@@ -29,14 +31,14 @@ class Access:
         self._group_exempt = Names(group_exempt)
         self._group_allowed = Names(group_allowed)
 
-    def refusal(self, match: ResolverMatch, path: str, *, can_roll_back: bool) -> BatchError | None:
+    def refusal(
+        self, match: ResolverMatch, path: str, *, can_roll_back: bool = False, read_only: bool = False
+    ) -> BatchError | None:
         """Why a sub-request to the view of `match` is not answered, if it is not."""
         if getattr(match.func, "batch_exempt", False) or self._exempt.include(match):
             return BatchExempt(f"{path} cannot be reached through a batch. Send it alone.")
-        if can_roll_back and self.is_group_exempt(match):
-            return GroupExempt(
-                f"{path} cannot be in a group or a dry run, which could undo it. Send it outside of one."
-            )
+        if (can_roll_back or read_only) and self.is_group_exempt(match):
+            return group_exempted(path, read_only=read_only)
         return None
 
     def may_log_in(self, match: ResolverMatch) -> bool:
@@ -61,7 +63,7 @@ class Names:
         if not self._exact and not self._patterns:
             return False
         url = match.view_name or ""
-        if url in self._exact or self._include_view(match.func):
+        if url in self._exact or match.route in self._exact or self._include_view(match.func):
             return True
         return any(fnmatchcase(url, each) for each in self._patterns)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from threading import Lock
+from typing import Any
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.conf import settings
@@ -23,6 +24,7 @@ from msgspec.structs import replace
 from django_batch.decorators import refusing
 from django_batch.errors import ChainFailed
 from django_batch.execution.chain.item import current_item
+from django_batch.execution.chain.reading import reading
 from django_batch.execution.chain.resolving import resolve_once
 from django_batch.execution.internals import middleware_that_failed
 from django_batch.requests import batch_of
@@ -43,13 +45,23 @@ class SubrequestHandler(BaseHandler):
             raise RuntimeError("A middleware resolved a sub-request outside of the context that it was begun in.")
         match = resolve_once(request, item.matches, super().resolve_request)
         item.view = match.func
-        if error := item.access.refusal(match, request.path, can_roll_back=item.can_roll_back):
+        may_lose_counts = item.may_lose_counts
+        error = item.access.refusal(match, request.path, can_roll_back=may_lose_counts, read_only=item.read_only)
+        if error is None and item.limits is not None:
+            error = item.limits.refusal(match, item.subrequest)
+        if error:
             match.func = refusing(error)
-        elif item.can_roll_back and item.access.may_log_in(match):
+        elif may_lose_counts and item.access.may_log_in(match):
             item.may_log_in = True
             if batch := batch_of(request):
                 vars(request)["batch"] = replace(batch, may_log_in=True)
         return match
+
+    def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
+        """`view` as Django calls it, and in a read-only batch one that cannot write."""
+        view = BaseHandler.make_view_atomic(self, view)
+        item = current_item.get()
+        return reading(view, item) if item is not None and item.read_only else view
 
 
 def load_chain(*, is_async: bool = False) -> SubrequestHandler:

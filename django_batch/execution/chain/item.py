@@ -19,6 +19,7 @@ from msgspec import Struct
 from django_batch.core.batch import Subrequest
 from django_batch.execution.chain.access import Access
 from django_batch.execution.chain.attempts import Attempts
+from django_batch.execution.chain.limits import Limits
 from django_batch.execution.chain.resolving import Matches
 from django_batch.execution.chain.sources import checks_credentials
 
@@ -26,18 +27,25 @@ current_item: ContextVar[Item | None] = ContextVar("django_batch.current_item", 
 
 
 class Item(Struct):
-    """`access` and `matches` are those of the whole batch. What may be rolled back has `attempts`."""
+    """`access`, `matches` and `limits` are those of the whole batch.
+
+    What may be rolled back has `attempts`, and so has what may not write, where no attempt could be counted either.
+    """
 
     subrequest: Subrequest
     access: Access
     matches: Matches
     attempts: Attempts | None = None
+    limits: Limits | None = None  # None where the site has none
+    read_only: bool = False
+    is_reading: bool = False  # its view is at work, and may not write
+    has_written: bool = False  # or has tried to
     may_log_in: bool = False  # in a group, because the site says so
     view: Callable[..., Any] | None = None
 
     @property
-    def can_roll_back(self) -> bool:
-        """Whether the sub-request is in a group or a dry run."""
+    def may_lose_counts(self) -> bool:
+        """Whether the sub-request is in a group or a dry run, or in a batch that only reads."""
         return self.attempts is not None
 
     def is_withheld(self, request: HttpRequest) -> bool:

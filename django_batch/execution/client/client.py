@@ -19,15 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import ResolverMatch
 from msgspec.structs import replace
 
-from django_batch.core.batch import Subrequest, Subresponse
+from django_batch.core.batch import Batch, Subrequest, Subresponse
 from django_batch.core.paths import local_path
-from django_batch.errors import BatchError, BodyTooLarge, GroupExempt, Malformed
+from django_batch.errors import BatchError, BodyTooLarge, GroupExempt, Malformed, WriteRefused
 from django_batch.execution.chain.access import Access
 from django_batch.execution.chain.attempts import Attempts, KnownUser
 from django_batch.execution.chain.handler import async_chain, chain_for, leads_to_async_view, match_of
 from django_batch.execution.chain.item import Item, current_item
+from django_batch.execution.chain.limits import Limits
 from django_batch.execution.chain.resolving import Matches
 from django_batch.execution.client.cookies import Cookies, cookies_of
 from django_batch.execution.client.csrf import CSRFToken, renew_secret, save_secret
@@ -36,6 +38,7 @@ from django_batch.execution.client.responses import Bounds, Headers, aread, body
 from django_batch.execution.client.sessions import forget_cached, renew_session, save_session
 from django_batch.execution.internals import user_of
 from django_batch.execution.requests.context import Contexts
+from django_batch.requests import RequestBatch
 from django_batch.signals import subrequest_started
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 
 _TOO_LARGE = "This body and those before it are past MAX_RESPONSE_SIZE. Send the request alone."
 _WITHHELD = "The view checks credentials, and the group could undo what counts the attempts. Send it outside of one."
+_READS = "The view writes, or counts attempts to log in, but the batch only reads. Send the request in another batch."
 
 Around = Callable[[HttpRequest], AbstractContextManager[Any]]
 
@@ -68,6 +72,7 @@ class Client:
         *,
         contexts: Contexts,
         access: Access,
+        limits: Limits,
         around: Sequence[Around],
         bounds: Bounds,
         url: Callable[[], str],
@@ -77,11 +82,12 @@ class Client:
         self._factory = factory
         self._contexts = contexts
         self._access = access
+        self._limits = limits
         self._around = around
         self._bounds = bounds
         self._url = url
         self._sender = sender
-        self._can_roll_back = False
+        self._can_roll_back = self._read_only = False
         self._known_user: KnownUser | None = None  # as far as it matters, in a branch
         self._matches: Matches = {}
         self._headers = Headers()
@@ -93,8 +99,15 @@ class Client:
         self._modified_sessions: list[Any] = []
         self._lock = RLock()  # sub-requests may be answered on several threads
 
-    def begin(self) -> None:
-        """Let the sub-requests see what the batch itself has changed. Raises `ChainFailed` for a site without one."""
+    def begin(self, batch: Batch, *, batch_id: str = "") -> None:
+        """Let the sub-requests of `batch`, which signals name by `batch_id`, see what the batch itself has changed.
+
+        Raises `ChainFailed` for a site without a chain, and `BatchLimitExceeded` for too many sub-requests to one view.
+        """
+        self._limits.check(batch.subrequests, self._match)
+        self._read_only, self._batch_id = batch.read_only, batch_id
+        if batch.read_only:
+            self._known_user = KnownUser.of(user_of(self._parent))
         self._get_response = chain_for(self._parent)
         save_secret(self._parent, self._cookies)
         save_session(self._parent, self._cookies)
@@ -140,6 +153,7 @@ class Client:
             with ExitStack() as stack:
                 self._enter_around(stack, request)
                 response = await async_chain()(request)
+                item.is_reading = item.read_only and response.streaming
                 if response.streaming:
                     await aread(response, self._bounds, limit=self._room.left)
         except BatchError:
@@ -159,8 +173,7 @@ class Client:
 
     def group_objection(self, subrequest: Subrequest) -> GroupExempt | None:
         """Why `subrequest` may not be in a group, as far as its path tells. The chain decides, once it is sent."""
-        path_info = self._path_info(subrequest)
-        match = None if path_info is None else match_of(path_info)
+        match = self._match(subrequest)
         error = match and self._access.refusal(match, subrequest.path, can_roll_back=True)
         return error if isinstance(error, GroupExempt) else None
 
@@ -196,7 +209,9 @@ class Client:
             forget_cached(session)
 
     def _tell_start(self, subrequest: Subrequest) -> None:
-        subrequest_started.send_robust(self._sender, request=self._parent, subrequest=subrequest)
+        subrequest_started.send_robust(
+            self._sender, request=self._parent, subrequest=subrequest, batch_id=self._batch_id
+        )
 
     def _enter_around(self, stack: ExitStack, request: HttpRequest) -> None:
         for around in self._around:
@@ -208,9 +223,12 @@ class Client:
             subrequest = self._with_checked_path(subrequest)
         cookie = self._cookies.sent if self._cookies.as_sent else self._cookie(subrequest.path)
         cookies = self._told(cookie) if cookie else ()
-        request = self._factory.build(subrequest, cookies=cookies, can_roll_back=self._can_roll_back)
-        attempts = Attempts(self._known_user) if self._can_roll_back else None
-        item = Item(subrequest, self._access, self._matches, attempts)
+        can_roll_back, read_only = self._can_roll_back, self._read_only
+        batch = RequestBatch(self._parent, subrequest, can_roll_back, read_only, self._limits.counts)
+        request = self._factory.build(subrequest, cookies=cookies, batch=batch)
+        attempts = Attempts(self._known_user) if can_roll_back or read_only else None
+        limits = self._limits if self._limits.are_any else None
+        item = Item(subrequest, self._access, self._matches, attempts, limits, read_only)
         current_item.set(item)
         return request, item
 
@@ -241,12 +259,16 @@ class Client:
         """The answer that `response` is, read to its end. `start` is the time when `request` was begun."""
         subrequest = item.subrequest  # with its references filled in
         try:
+            item.is_reading = item.read_only and response.streaming
             body = body_of(request, response, self._bounds, limit=self._room.left)
             headers, by_hand = self._headers.of(response)
             told, error = cookies_of(response, by_hand, path=subrequest.path), None
             status, reason = int(response.status_code), reason_of(response)
         finally:
+            item.is_reading = False
             close(response)
+        if item.has_written or (item.read_only and item.is_withheld(request)):  # one answer, which tells nothing
+            raise WriteRefused(_READS, pointer=subrequest.pointer)
         if item.is_withheld(request):
             self._learn(vars(request).get("session"), (), None)
             raise GroupExempt(_WITHHELD, pointer=subrequest.pointer)
@@ -257,6 +279,11 @@ class Client:
         answer = Subresponse(subrequest, status, headers, body, told, error, duration, reason, start, worker)
         refusal = getattr(response, "refusal", None)  # of a view that is in no batch, in the words of this one
         return replace(answer.corrected(refusal), cookies=told) if refusal else answer
+
+    def _match(self, subrequest: Subrequest) -> ResolverMatch | None:
+        """The view that `subrequest` leads to, as far as its path tells."""
+        path_info = self._path_info(subrequest)
+        return None if path_info is None else match_of(path_info)
 
     def _path_info(self, subrequest: Subrequest) -> str | None:
         try:

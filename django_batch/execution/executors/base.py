@@ -14,7 +14,12 @@ Finished = Generator[Sequence[Subresponse], None, None]
 
 
 class Executor(ABC):
-    """Decides when, and on which thread, each step of a batch is run. An instance serves any number of batches."""
+    """Decides when, and on which thread, each step of a batch is run. An instance serves any number of batches.
+
+    `side_by_side` says whether it runs steps of a batch that allows it at once, as the URL of the batch tells.
+    """
+
+    side_by_side: bool = False
 
     @abstractmethod
     def execute(self, schedule: Schedule, run: Run, *, max_workers: int) -> Finished:

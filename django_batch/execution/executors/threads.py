@@ -26,6 +26,8 @@ _AHEAD = 16  # answers of a streamed run that may wait to be sent
 class ThreadExecutor(Executor):
     """Runs independent steps of a batch with `"parallel": true` on at most `max_workers` threads; others serially."""
 
+    side_by_side = True
+
     def execute(self, schedule: Schedule, run: Run, *, max_workers: int) -> Finished:
         """Perform steps as soon as they may start. Their answers come as they are finished."""
         workers = workers_for(schedule, max_workers)

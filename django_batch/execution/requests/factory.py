@@ -43,8 +43,11 @@ class SubrequestFactory:
         self._templates: dict[object, WSGITemplate | ASGITemplate] = {}
         self._marks = marks_of_tests(parent)
 
-    def build(self, subrequest: Subrequest, *, cookies: Pairs, can_roll_back: bool = False) -> HttpRequest:
-        """The request that `subrequest` is. Raises a `BatchError` if it may not be sent."""
+    def build(self, subrequest: Subrequest, *, cookies: Pairs, batch: RequestBatch | None = None) -> HttpRequest:
+        """The request that `subrequest` is, with what it has of its `batch`.
+
+        Raises a `BatchError` if it may not be sent.
+        """
         if subrequest.method not in self._methods:
             raise self._method_not_allowed(subrequest)
         upload = Upload(subrequest) if subrequest.files else None
@@ -60,7 +63,7 @@ class SubrequestFactory:
         fields = vars(request)
         if self._marks:
             fields.update(self._marks)
-        fields["batch"] = RequestBatch(self._parent, subrequest, can_roll_back)
+        fields["batch"] = batch or RequestBatch(self._parent, subrequest)
         return request
 
     def path_info(self, path: str, pointer: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django_batch.dialects.facebook import FacebookBatch
-from django_batch.openapi.contract import Content, Contract, Endpoint, Exchange, describe
+from django_batch.openapi.contract import Content, Contract, Endpoint, Exchange, contract_of
 from django_batch.openapi.problems import NAMING, PROBLEM, READING, problem_components
 from django_batch.openapi.values import Schema, array, boolean, integer, one_of, record, ref, string, strings_by_name
 
@@ -13,7 +13,7 @@ _JSON, _MULTIPART, _URLENCODED = "application/json", "multipart/form-data", "app
 _NAMES = one_of([string("One name."), array(string("A name."))])
 
 
-@describe.register
+@contract_of.register
 def facebook(dialect: FacebookBatch, endpoint: Endpoint) -> Contract:
     """Facebook's batches."""
     answer = array({"oneOf": [ref("FacebookAnswer"), {"type": "null"}]}, "In the order of the operations.")

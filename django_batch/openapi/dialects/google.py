@@ -5,12 +5,12 @@ from __future__ import annotations
 from django_batch.dialects.google import GoogleMultipart
 from django_batch.dialects.shared.mime import MULTIPART
 from django_batch.dialects.shared.parts import BEFORE_4
-from django_batch.openapi.contract import Content, Contract, Endpoint, Exchange, describe
+from django_batch.openapi.contract import Content, Contract, Endpoint, Exchange, contract_of
 from django_batch.openapi.problems import READING, codes
 from django_batch.openapi.values import Schema, array, integer, record, ref, string
 
 
-@describe.register
+@contract_of.register
 def google(dialect: GoogleMultipart, endpoint: Endpoint) -> Contract:
     """Google's batches."""
     request = string(

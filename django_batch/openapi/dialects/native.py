@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from django_batch.dialects.native import NativeDialect
 from django_batch.dialects.native.writers import LINES
 from django_batch.errors import DryRunNotAllowed
-from django_batch.openapi.contract import Content, Contract, Endpoint, describe
+from django_batch.openapi.contract import Content, Contract, Endpoint, contract_of
 from django_batch.openapi.dialects.native_examples import EXAMPLES
 from django_batch.openapi.problems import NAMING, PROBLEM, READING, problem_components
 from django_batch.openapi.values import (
@@ -44,7 +44,7 @@ _FILES_MEAN = (
 _NAMES = one_of([string("One name."), array(string("A name."))])
 
 
-@describe.register
+@contract_of.register
 def native(dialect: NativeDialect, endpoint: Endpoint) -> Contract:
     """The native format."""
     batch = one_of([ref("HttpBatch"), ref("HttpShortBatch")])

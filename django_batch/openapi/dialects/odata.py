@@ -8,7 +8,7 @@ from django_batch.dialects.odata import ODataJSON, ODataMultipart
 from django_batch.dialects.odata.protocol import code_of
 from django_batch.dialects.shared.mime import MULTIPART
 from django_batch.dialects.shared.parts import BEFORE_4
-from django_batch.openapi.contract import Content, Contract, Endpoint, Exchange, describe
+from django_batch.openapi.contract import Content, Contract, Endpoint, Exchange, contract_of
 from django_batch.openapi.problems import NAMING, READING, codes
 from django_batch.openapi.values import Schema, array, integer, one_of, record, ref, string, strings_by_name
 
@@ -20,7 +20,7 @@ _HEADERS = {
 _NAMES = one_of([string("One name."), array(string("A name."))])
 
 
-@describe.register
+@contract_of.register
 def odata_json(dialect: ODataJSON, endpoint: Endpoint) -> Contract:
     """OData's batches in JSON."""
     return Contract(
@@ -35,7 +35,7 @@ def odata_json(dialect: ODataJSON, endpoint: Endpoint) -> Contract:
     )
 
 
-@describe.register
+@contract_of.register
 def odata_multipart(dialect: ODataMultipart, endpoint: Endpoint) -> Contract:
     """OData's batches in parts."""
     parts = Content(media_type=MULTIPART, schema=string("A part of the type `application/http` for each answer."))

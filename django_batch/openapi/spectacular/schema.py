@@ -19,7 +19,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiReque
 from django_batch import conf
 from django_batch.dialects.base import Dialect
 from django_batch.dialects.native import NativeDialect
-from django_batch.openapi.contract import Contract, Endpoint, Exchange, describe
+from django_batch.openapi.contract import Contract, Endpoint, Exchange, contract_of
 from django_batch.openapi.merging import all_answers, all_refusals, all_requests
 from django_batch.openapi.naming import named_apart, renamed
 from django_batch.openapi.versions import for_version
@@ -49,7 +49,7 @@ class BatchSchema(AutoSchema):
         if self.is_excluded():
             return None
         self._dialects = dialects_of(self.view)
-        self._contracts = [describe(each, _endpoint(self.view, each)) for each in self._dialects]
+        self._contracts = [contract_of(each, _endpoint(self.view, each)) for each in self._dialects]
         self._names = self._register(registry, path)
         operation: Any = super().get_operation(path, path_regex, path_prefix, method, registry)
         operation["requestBody"]["required"] = True
