@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiViewExtension
@@ -21,12 +21,28 @@ class BatchViewExtension(OpenApiViewExtension):  # type: ignore[no-untyped-call]
     priority = -1
 
     def view_replacement(self) -> type[APIView]:
-        """The view, with a schema for its `POST`. If a site has added other methods, they are described as ever."""
-        view: type[APIView] = self.target
-        post = view.post  # type: ignore[attr-defined]  # it is a `BatchView`
-        given = getattr(post, "kwargs", {}).get("schema", view.schema)
-        schema = below(given if isinstance(given, type) else type(given))
-        return type(view.__name__, (view,), {"post": _with_schema(post, schema)})
+        """The view, with a schema for its `POST`. If a site has added other methods, they are described as ever.
+
+        The `GET` of the package is a page for browsers, which is no part of an API.
+        """
+        return _described(self.target, type(self.target.schema))  # type: ignore[arg-type]  # classes are hashable
+
+
+@cache
+def _described(view: Any, schema: type) -> type[APIView]:
+    """One class for all methods of a view, because drf-spectacular compares the classes of its operations."""
+    from django_batch.views import BatchView
+
+    given = getattr(view.post, "kwargs", {}).get("schema", schema)
+    methods = {"post": _with_schema(view.post, below(given if isinstance(given, type) else type(given)))}
+    if view.get is BatchView.get:
+        methods["get"] = _with_schema(view.get, _HiddenSchema)
+    return type(view.__name__, (view,), methods)
+
+
+class _HiddenSchema(AutoSchema):
+    def is_excluded(self) -> bool:
+        return True
 
 
 def below(schema: type) -> type[AutoSchema]:
