@@ -94,6 +94,12 @@ class BatchView(BatchOptions, APIView):
             view = transaction.non_atomic_requests(using=alias)(view)
         return view
 
+    @property
+    def allowed_methods(self) -> list[str]:
+        """The methods that the `Allow` header tells. Tools for schemas ask without a request, and know no `QUERY`."""
+        methods: list[str] = super().allowed_methods
+        return methods if hasattr(self, "request") else [each for each in methods if each != "QUERY"]
+
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """What this URL can do (`Description`), so that a client can split its requests; or, in a browser, the console."""
         if self._console_dialect and is_asked_for(request._request):

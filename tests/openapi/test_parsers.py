@@ -40,3 +40,9 @@ def test_class_tells_what_the_dialects_of_the_site_read(settings) -> None:
 def test_type_that_is_not_read_is_refused_in_the_form_of_the_dialect(client) -> None:
     response = client.post("/native/", b"x", "text/csv")
     assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
+
+
+@pytest.mark.urls(__name__)
+def test_query_is_told_to_clients_and_not_to_tools_that_do_not_know_it(client) -> None:
+    assert "QUERY" in client.options("/native/").headers["Allow"]
+    assert "QUERY" not in BatchView().allowed_methods

@@ -23,7 +23,7 @@ class BatchViewExtension(OpenApiViewExtension):  # type: ignore[no-untyped-call]
     def view_replacement(self) -> type[APIView]:
         """The view, with a schema for its `POST`. If a site has added other methods, they are described as ever.
 
-        The `GET` of the package is a page for browsers, which is no part of an API.
+        The `GET` of the package, which tells what a URL can do, is left out: browsers get a page from it.
         """
         return _described(self.target, type(self.target.schema))  # type: ignore[arg-type]  # classes are hashable
 
