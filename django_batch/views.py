@@ -101,7 +101,7 @@ class BatchView(BatchOptions, APIView):
         return methods if hasattr(self, "request") else [each for each in methods if each != "QUERY"]
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """What this URL can do (`Description`), so that a client can split its requests; or, in a browser, the console."""
+        """What this URL can do (`Description`), so that a client can split its requests; in a browser, the console."""
         if self._console_dialect and is_asked_for(request._request):
             from django_batch.console.page import page  # imported late, because hardly anybody asks for it
 

@@ -1,6 +1,6 @@
 """What a URL reads and writes in one dialect, as plain values that any generator of schemas can use.
 
-`contract_of` is a function with one implementation for each dialect. So a site can add one for a dialect of its own, and
+`contract_of` is a function with one implementation for each dialect. So a site can add one for its own dialect, and
 dialects need to know nothing about OpenAPI. All schemas are JSON Schema 2020-12, the dialect of OpenAPI 3.1.
 """
 
