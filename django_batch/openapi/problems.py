@@ -18,6 +18,7 @@ READING: tuple[type[BatchError], ...] = (
     errors.Malformed,
     errors.TooManyRequests,
     errors.TooLarge,
+    errors.BatchLimitExceeded,
     errors.UnsupportedMediaType,
     errors.ChainFailed,
 )

@@ -106,7 +106,7 @@ def test_codes_are_those_of_the_classes() -> None:
 def test_errors_that_refuse_a_batch_are_those_of_the_manual() -> None:
     page = (ROOT / "docs/reference/errors.md").read_text()
     section = page.partition("## The whole batch is refused")[2].partition("\n## ")[0]
-    refusing = {each.__name__ for each in (*READING, *NAMING, errors.DryRunNotAllowed)}
+    refusing = {each.__name__ for each in (*READING, *NAMING, errors.DryRunNotAllowed, errors.UnsafeMethod)}
     assert {*re.findall(r"^\| \d+ \| `\w+` \| `(\w+)` \|", section, re.MULTILINE)} == refusing
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from django_batch.dialects.native import NativeDialect
 from django_batch.dialects.native.writers import LINES
-from django_batch.errors import DryRunNotAllowed
+from django_batch.errors import DryRunNotAllowed, UnsafeMethod
 from django_batch.openapi.contract import Content, Contract, Endpoint, contract_of
 from django_batch.openapi.dialects.native_examples import EXAMPLES
 from django_batch.openapi.problems import NAMING, PROBLEM, READING, problem_components
@@ -52,7 +52,7 @@ def native(dialect: NativeDialect, endpoint: Endpoint) -> Contract:
         requests=[Content(media_type=_JSON, schema=batch), _form(batch)],
         answers={207: [Content(media_type=_JSON, schema=_ANSWERS), *map(_lines, LINES)]},
         error=Content(media_type=dialect.error_content_type, schema=ref(PROBLEM)),
-        refusals=(*READING, *NAMING, *(() if endpoint.dry_run else (DryRunNotAllowed,))),
+        refusals=(*READING, *NAMING, UnsafeMethod, *(() if endpoint.dry_run else (DryRunNotAllowed,))),
         components={**_request_components(endpoint), **_answer_components(), **problem_components()},
         examples=EXAMPLES,
         description="The answers come in one `207` response, in the order of the requests. With "
@@ -98,6 +98,7 @@ def _options(endpoint: Endpoint) -> Mapping[str, Schema]:
         "atomic": boolean("Whether the whole batch is all or nothing. Then no item may name a group.", default=False),
         "continue_on_error": boolean("Whether the batch goes on after a failure.", default=True),
         **({"dry_run": dry_run} if endpoint.dry_run else {}),
+        "read_only": boolean("Whether the batch only reads. Then an unsafe method refuses it.", default=False),
         "parallel": boolean(
             "Whether items may run side by side, if the site supports it. Writes keep their order.", default=False
         ),
