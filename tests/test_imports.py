@@ -15,13 +15,14 @@ APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.se
 settings.configure(INSTALLED_APPS=[*APPS, "rest_framework.authtoken", "django_batch"], ROOT_URLCONF="site_urls")
 django.setup()
 """
-# `django_batch.testing` is for tests, and extends REST framework's test client. Integrations need other packages.
+# `testing` and `pytest_plugin` are for tests. Integrations need packages of others.
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 import django_batch
 
 for module in pkgutil.walk_packages(django_batch.__path__, "django_batch."):
-    if module.name != "django_batch.testing" and not module.name.startswith("django_batch.integrations."):
+    name = module.name.removeprefix("django_batch.")
+    if name not in ("testing", "pytest_plugin") and not name.startswith("integrations."):
         importlib.import_module(module.name)
 """
 TIME_IMPORT = """

@@ -24,7 +24,7 @@ _MODULES = (auth, hashers)
 _FRAMEWORKS = ("django.", "rest_framework.", "django_batch.", "builtins.")
 # They check what a request brings along, whatever its view is. Or they are named by nearly every view.
 _NOT_FOLLOWED = ("rest_framework.authentication.BaseAuthentication", "django.contrib.auth.backends.BaseBackend")
-_MAX_FOLLOWED = 500  # functions and classes of one view
+_MAX_FOLLOWED = 2_000  # functions and classes of one view
 
 
 def checks_credentials(view: Callable[..., Any] | None) -> bool:
@@ -34,7 +34,7 @@ def checks_credentials(view: Callable[..., Any] | None) -> bool:
     found: list[Any] = [view]
     seen: set[int] = set()
     while found and len(seen) < _MAX_FOLLOWED:
-        each = found.pop()
+        each = found.pop(0)  # what is nearest to the view comes first
         if id(each) in seen:
             continue
         seen.add(id(each))
