@@ -8,6 +8,9 @@ import sys
 import pytest
 
 SITE = """
+import sys
+
+sys.modules["drf_spectacular"] = None  # where it is installed, it loads REST framework's test client by itself
 import django
 from django.conf import settings
 
@@ -15,15 +18,17 @@ APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.se
 settings.configure(INSTALLED_APPS=[*APPS, "rest_framework.authtoken", "django_batch"], ROOT_URLCONF="site_urls")
 django.setup()
 """
-# `testing` and `pytest_plugin` are for tests. Integrations need packages of others.
+# `testing` and `pytest_plugin` are for tests. Integrations need packages of others, and drf-spectacular itself loads
+# REST framework's test client.
 IMPORT_ALL = """
-import importlib, pkgutil, sys
+import importlib, pathlib, sys
 import django_batch
 
-for module in pkgutil.walk_packages(django_batch.__path__, "django_batch."):
-    name = module.name.removeprefix("django_batch.")
-    if name not in ("testing", "pytest_plugin") and not name.startswith("integrations."):
-        importlib.import_module(module.name)
+root = pathlib.Path(django_batch.__file__).parent
+for file in sorted(root.rglob("*.py")):
+    name = ".".join(file.relative_to(root).with_suffix("").parts).removesuffix("__init__").rstrip(".")
+    if name not in ("", "testing", "pytest_plugin") and not name.startswith(("integrations", "openapi.spectacular")):
+        importlib.import_module(f"django_batch.{name}")
 """
 TIME_IMPORT = """
 import time
