@@ -20,11 +20,11 @@ Groups = Mapping[str, Mapping[str, float]]  # title -> subject -> times the floo
 
 
 def groups(results: Results) -> Groups:
-    """The time of each scenario in a batch of 100, over the floor."""
+    """The instructions of each scenario in a batch of 100, over the floor."""
     found: dict[str, dict[str, float]] = {}
     for (scenario, subject, n, measure), value in results.items():
         floor = results.get((scenario, "floor", n, measure))
-        if floor and n == _N and measure == "minimum" and subject in _COLOURS:
+        if floor and n == _N and measure == "instructions" and subject in _COLOURS:
             found.setdefault(SCENARIOS[scenario].title, {})[subject] = value / floor
     return found
 
@@ -37,7 +37,7 @@ def plot(found: Groups) -> str:
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_LEFT + _WIDTH + 60} {height}" role="img"'
             f' font-family="sans-serif" font-size="12" fill="{_TEXT}">',
-            f"<title>Time of one of {_N} requests, as a multiple of the floor</title>",
+            f"<title>Instructions of one of {_N} requests, as a multiple of the floor</title>",
             *_legend(),
             *bars,
             f'<path d="M{_LEFT + _SCALE:.0f} 30V{height - 18}" stroke="{_TEXT}" stroke-dasharray="3 3"/>',
