@@ -116,11 +116,15 @@ def _boolean(description: str) -> dict[str, Any]:
 
 def site_routes() -> list[Route]:
     """The routes of the API: from its OpenAPI schema if drf-spectacular is installed, else from the URLs."""
-    if apps.is_installed("drf_spectacular"):
-        from drf_spectacular.settings import spectacular_settings
+    patterns = get_resolver().url_patterns
+    endpoints = EndpointEnumerator(patterns).get_api_endpoints()
+    if not apps.is_installed("drf_spectacular"):
+        return [*_routes_of_urls(endpoints)]
+    from drf_spectacular.settings import spectacular_settings
 
-        return [*routes_of_schema(spectacular_settings.DEFAULT_GENERATOR_CLASS().get_schema(public=True))]
-    return [*_routes_of_urls()]
+    schema = spectacular_settings.DEFAULT_GENERATOR_CLASS(patterns=patterns).get_schema(public=True)
+    batches = {path for path, _, view in endpoints if is_batch_view(view)}
+    return [route for route in routes_of_schema(schema) if route.path not in batches]
 
 
 def routes_of_schema(schema: Mapping[str, Any]) -> Iterator[Route]:
@@ -158,7 +162,7 @@ def _resolved(value: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[st
     return schema["components"]["schemas"][name] if name else value
 
 
-def _routes_of_urls() -> Iterator[Route]:
-    for path, method, view in EndpointEnumerator(get_resolver().url_patterns).get_api_endpoints():
+def _routes_of_urls(endpoints: Iterable[tuple[str, str, Any]]) -> Iterator[Route]:
+    for path, method, view in endpoints:
         if not is_batch_view(view) and not getattr(view, "batch_exempt", False):
             yield Route(method, path, (view.cls.__doc__ or "").strip().partition("\n")[0])
