@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 from msgspec.structs import replace
 from rest_framework.parsers import BaseParser
@@ -101,12 +102,16 @@ class BatchView(BatchOptions, APIView):
         return methods if hasattr(self, "request") else [each for each in methods if each != "QUERY"]
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """What this URL can do (`Description`), so that a client can split its requests; in a browser, the console."""
-        if self._console_dialect and is_asked_for(request._request):
+        """What this URL can do (`Description`), so that a client can split its requests. A browser gets the console."""
+        console = self._console_dialect
+        if console and is_asked_for(request._request):
             from django_batch.console.page import page  # imported late, because hardly anybody asks for it
 
             return page(request._request, self, user=request.user, besides=BatchView)
-        return Response(describe(self), headers=accepted_queries(self))
+        response = Response(describe(self), headers=accepted_queries(self))
+        if console:
+            patch_vary_headers(response, ["Accept"])
+        return response
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """REST framework's metadata, and what `get` tells."""

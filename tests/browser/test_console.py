@@ -35,7 +35,7 @@ def run(page, text=BATCH, button="Run"):
     """Type `text`, run it, and wait for the end."""
     page.get_by_label("The batch, as JSON").fill(text)
     page.get_by_role("button", name=button, exact=True).click()
-    page.locator("#run:not([disabled])").wait_for()
+    page.locator("#run:not([aria-disabled])").wait_for()
 
 
 def refuse(page, text, button="Run"):
@@ -140,6 +140,13 @@ def test_line_of_a_problem_is_found(console, text, line):
 def test_item_that_is_refused_is_marked_too(console):
     run(console, '[\n  {"path": "/api/me/"},\n  {"path": "/api/me/", "headers": {"X-Odd": "1"}}\n]')
     console.get_by_role("button", name="Line 3").wait_for()
+
+
+def test_batch_that_wants_no_timing_gets_none(console):
+    run(console, '{"timing": false, "requests": [{"path": "/api/me/"}]}')
+    assert console.locator("#table td.time").inner_text() == "-"
+    tab(console, "Waterfall")
+    assert "no timing" in console.locator("#waterfall").inner_text()
 
 
 def test_check_runs_nothing(console):
@@ -292,7 +299,8 @@ def test_everything_can_be_done_by_the_keyboard(console):
     console.keyboard.press("Tab")
     assert console.evaluate("document.activeElement.id") == "run"
     console.keyboard.press("Enter")
-    console.get_by_text("6 items").wait_for()
+    console.locator("#waterfall .mark").first.wait_for(state="attached")
+    assert console.evaluate("document.activeElement.id") == "run"
     console.get_by_role("tab", name="Table").focus()
     console.keyboard.press("ArrowRight")
     assert console.locator("#graph").is_visible()

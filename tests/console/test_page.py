@@ -66,6 +66,11 @@ def test_console_follows_debug_unless_the_setting_says_otherwise(debug, setting,
         assert is_page(get("/batch/")) == shown
 
 
+@pytest.mark.parametrize(("url", "varies"), [("/always/", True), ("/never/", False)])
+def test_description_varies_with_what_is_accepted_where_there_is_a_page(url, varies):
+    assert ("Accept" in get(url, "application/json").headers.get("Vary", "").split(", ")) == varies
+
+
 @pytest.mark.parametrize(("url", "shown"), [("/always/", True), ("/never/", False), ("/google/", False)])
 def test_view_has_a_console_of_its_own_if_it_reads_the_native_format(url, shown, settings):
     settings.DEBUG = True

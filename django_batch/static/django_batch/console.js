@@ -179,9 +179,16 @@ function post(body, type) {
   return fetch(here, {method: "POST", headers, body, credentials: "same-origin"});
 }
 
-const busy = (on) => ["run", "check"].forEach((id) => (document.getElementById(id).disabled = on));
+const senders = ["run", "check"].map((id) => document.getElementById(id));
+const isBusy = () => senders[0].hasAttribute("aria-disabled");
+
+/** Not `disabled`, by which the button that was pressed would lose the focus. */
+function busy(on) {
+  for (const sender of senders) on ? sender.setAttribute("aria-disabled", "true") : sender.removeAttribute("aria-disabled");
+}
 
 async function run() {
+  if (isBusy()) return;
   const source = text.value;
   const {body, shift} = timed(source);
   busy(true);
@@ -209,6 +216,7 @@ async function run() {
 
 /** Draw the batch without running it, or tell what is wrong with it. */
 async function check() {
+  if (isBusy()) return;
   const {body, shift} = timed(text.value);
   busy(true);
   summary.textContent = "Checking …";
@@ -258,7 +266,12 @@ function items(requests, responses) {
 // ---------------------------------------------------------------- the answer: table
 
 const stateOf = ({status}) => (status === 424 ? "skipped" : status >= 400 ? "failed" : "ok");
-const milliseconds = ({started, duration}) => (started === undefined ? "not run" : `${duration.toFixed(1)} ms`);
+const isTimed = ({duration}) => duration !== undefined; // unless the batch says "timing": false
+
+function milliseconds(item) {
+  if (!isTimed(item)) return "-";
+  return item.started === undefined ? "not run" : `${item.duration.toFixed(1)} ms`;
+}
 
 function answered() {
   const failed = last.items.filter((item) => stateOf(item) !== "ok").length;
@@ -336,7 +349,7 @@ function details(item) {
 
 /** Ask for the pictures of the batch that was sent or checked. Whether it could be drawn. */
 async function draw(body, shift) {
-  const answers = (last?.items ?? []).map(({status, duration, started, worker}) => ({status, duration, started, worker}));
+  const answers = (last?.items ?? []).filter(isTimed).map(({status, duration, started, worker}) => ({status, duration, started, worker}));
   const width = views.find((view) => !view.hidden).clientWidth - 24;
   const response = await post(JSON.stringify({batch: body, answers, width}), told.drawing);
   const answer = await response.text();
@@ -347,6 +360,7 @@ async function draw(body, shift) {
   }
   place(views[1], value.graph);
   if (value.waterfall) place(views[2], value.waterfall);
+  else if (last) views[2].replaceChildren(empty("The batch asked for no timing."));
   return true;
 }
 
@@ -590,7 +604,7 @@ document.getElementById("check").addEventListener("click", check);
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !copies.open) {
     event.preventDefault();
-    if (!document.getElementById("run").disabled) run();
+    run();
   }
 });
 let kept = null;
