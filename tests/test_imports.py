@@ -30,14 +30,6 @@ for file in sorted(root.rglob("*.py")):
     if name not in ("", "testing", "pytest_plugin") and not name.startswith(("integrations", "openapi.spectacular")):
         importlib.import_module(f"django_batch.{name}")
 """
-TIME_IMPORT = """
-import time
-import rest_framework.authentication, rest_framework.views
-
-start = time.perf_counter()
-import django_batch.checks, django_batch.urls, django_batch.views
-print(time.perf_counter() - start)
-"""
 
 
 def run(code: str) -> str:
@@ -73,10 +65,3 @@ def test_settings_file_that_imports_a_default_is_one_that_a_site_can_have(tmp_pa
 def test_no_module_loads_what_is_for_tests():
     found = "print([name for name in sys.modules if name.split('.')[0] == 'unittest' or name == 'django.test'])"
     assert run(SITE + IMPORT_ALL + found) == "[]"
-
-
-def test_time_of_the_import_is_told(record_property):
-    """It depends on the machine, so nothing is asserted of it but that there is one. The report has it."""
-    seconds = min(float(run(SITE + TIME_IMPORT)) for _ in range(3))
-    record_property("import of django_batch beyond REST framework, in seconds", seconds)
-    assert seconds > 0

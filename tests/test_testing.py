@@ -167,6 +167,8 @@ def test_answer_that_is_text_is_none_of_a_rollback(ada):
 
 IMPORT_SITE = """
 import sys
+
+sys.modules["drf_spectacular"] = None  # where it is installed, it loads REST framework's test client by itself
 import django
 from django.conf import settings
 

@@ -322,6 +322,7 @@ def test_reference_tells_the_defaults():
         "atomic": json.dumps(batch.atomic),
         "continue_on_error": json.dumps(batch.continue_on_error),
         "dry_run": json.dumps(batch.dry_run),
+        "read_only": json.dumps(batch.read_only),
         "parallel": json.dumps(batch.parallel),
         "timing": json.dumps(batch.layout.timing),
         "method": batch.subrequests[0].method,
