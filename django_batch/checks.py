@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.urls import ResolverMatch, URLResolver, get_resolver
 
-from django_batch.conf import DEFAULT_GROUP_EXEMPT, SETTINGS
+from django_batch.conf import DEFAULT_GROUP_EXEMPT, SETTINGS, Setting
 from django_batch.errors import ChainFailed
 from django_batch.execution.chain.access import Access, Names
 from django_batch.execution.chain.handler import load_chain
@@ -23,18 +23,21 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     batch = getattr(settings, "BATCH", {})
     if not isinstance(batch, dict):
         return [Error(f"BATCH must be a dict, not {batch!r}.", id="django_batch.E001")]
-    return list(_errors(batch))
+    return list(setting_errors("BATCH", batch, SETTINGS, unknown="django_batch.E002", wrong="django_batch.E003"))
 
 
-def _errors(batch: dict[object, object]) -> Iterator[Error]:
-    for key, value in batch.items():
-        setting = SETTINGS.get(str(key))
+def setting_errors(
+    name: str, values: Mapping[object, object], known: Mapping[str, Setting[Any]], *, unknown: str, wrong: str
+) -> Iterator[Error]:
+    """An error for each key of the setting `name` that is not `known`, and for each value that is `wrong`."""
+    for key, value in values.items():
+        setting = known.get(str(key))
         if setting is None:
-            close = get_close_matches(str(key), SETTINGS, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"Known are {', '.join(SETTINGS)}."
-            yield Error(f"BATCH has the unknown key {key!r}.", hint=hint, id="django_batch.E002")
+            close = get_close_matches(str(key), known, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"Known are {', '.join(known)}."
+            yield Error(f"{name} has the unknown key {key!r}.", hint=hint, id=unknown)
         elif not setting.accepts(value):
-            yield Error(f"BATCH[{key!r}] is {value!r}, but must be {setting.expects}.", id="django_batch.E003")
+            yield Error(f"{name}[{key!r}] is {value!r}, but must be {setting.expects}.", id=wrong)
 
 
 def check_chain(**kwargs: Any) -> list[CheckMessage]:

@@ -137,3 +137,14 @@ def _guarded(view: View, objection: Callable[[RequestBatch, str], BatchError | N
         return refusal(args, kwargs) or view(*args, **kwargs)
 
     return cast("View", wraps(view)(async_wrapper if iscoroutinefunction(view) else wrapper))
+
+
+def not_repeatable(view: View) -> View:
+    """Never let a job call `view` twice for one item. It can also mark the methods and actions of a class.
+
+    If the process dies while the view is running, nobody knows whether the view was done: the item is answered 500
+    (`outcome_unknown`) and is not run again. Without the mark it would be run again, because its database effects were
+    rolled back. In a batch that is not kept, the mark changes nothing.
+    """
+    view.not_repeatable = True  # type: ignore[attr-defined]
+    return view

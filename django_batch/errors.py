@@ -100,6 +100,47 @@ class TooLarge(BatchError):
     code = "too_large"
 
 
+class KeyReused(BatchError):
+    """An idempotency key was sent before, with another batch or item."""
+
+    status = 422
+    code = "key_reused"
+
+
+class InProgress(BatchError):
+    """The batch, or an item, with this idempotency key is being run, or the job is not over yet."""
+
+    status = 409
+    code = "in_progress"
+
+
+class CannotBeKept(BatchError):
+    """The batch cannot become a job: it has files or credentials, or its dialect or its sender cannot be stored."""
+
+    code = "cannot_be_kept"
+
+
+class TooManyJobs(BatchError):
+    """The sender has `MAX_JOBS` jobs that are not over."""
+
+    status = 429
+    code = "too_many_jobs"
+
+
+class JobExpired(BatchError):
+    """The answers of the job were kept for their time, and are not any more."""
+
+    status = 410
+    code = "job_expired"
+
+
+class StorageFailed(BatchError):
+    """The database refused to store the job. Nothing of it was kept, and nothing was run."""
+
+    status = 503
+    code = "storage_failed"
+
+
 class UnsupportedMediaType(BatchError):
     """The batch is not in the media type of its dialect."""
 
@@ -186,6 +227,13 @@ class OutsideScriptPrefix(BatchError):
 
     status = 404
     code = "not_found"
+
+
+class SenderGone(BatchError):
+    """A sub-request of a job was not run because its sender may not act any more."""
+
+    status = 401
+    code = "sender_gone"
 
 
 class MethodNotAllowed(BatchError):

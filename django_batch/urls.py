@@ -2,7 +2,7 @@
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import path
+from django.urls import URLPattern, URLResolver, include, path
 
 from django_batch.views import BatchView
 
@@ -13,4 +13,6 @@ if not apps.is_installed("django_batch"):
     )
 
 app_name = "django_batch"
-urlpatterns = [path("", BatchView.as_view(), name="batch")]
+urlpatterns: list[URLPattern | URLResolver] = [path("", BatchView.as_view(), name="batch")]
+if apps.is_installed("django_batch.jobs"):
+    urlpatterns.append(path("jobs/", include("django_batch.jobs.urls")))

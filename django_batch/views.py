@@ -8,6 +8,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -20,12 +21,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from django_batch import conf
+from django_batch import conf, keeping
 from django_batch.carrier.awaited import AwaitedAnswer
 from django_batch.carrier.envelopes import UnreadParser, parsers_of, read_envelope
 from django_batch.carrier.streaming import AsyncStreamedAnswer, Pieces, Stream, StreamedAnswer, awritten, written
 from django_batch.carrier.timing import ServerTiming
 from django_batch.console import is_asked_for, is_drawing, is_on
+from django_batch.core.answering import Answers
 from django_batch.core.batch import Batch, Subresponse
 from django_batch.core.plan import plan
 from django_batch.core.references import Budget
@@ -85,11 +87,15 @@ class BatchView(BatchOptions, APIView):
 
     # Whether unsafe sub-requests may run side by side too, out of their order.
     parallel_writes = False
+    # Whether a batch with an Idempotency-Key is kept. None: as JOBS["KEEP"] says, if django_batch.jobs is installed.
+    keep: bool | None = None
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:  # type: ignore[override]
         """The view function. A setting given here, in lower case, is checked as one in `BATCH` is."""
         check_options(cls, initkwargs)
+        if initkwargs.get("keep"):
+            _keeper()
         view = super().as_view(**initkwargs)
         for alias in connections:  # the batch is in no transaction, so that each sub-request has its own, as alone
             view = transaction.non_atomic_requests(using=alias)(view)
@@ -128,9 +134,12 @@ class BatchView(BatchOptions, APIView):
             return drawn(request, self, native)
         self._timing = ServerTiming()
         dialect = self._dialect
-        batch = dialect.parse(self.get_envelope(request))
+        envelope = self.get_envelope(request)
+        batch = dialect.parse(envelope)
         if request.method == "QUERY":
             batch = replace(batch, read_only=True)
+        if kept := keeping.answer(self, request, batch, dialect=dialect, envelope=envelope):
+            return kept
         writer = dialect.writer(batch)
         run = self.get_batch_run(request._request, batch, streamed=writer.streamed)
         self.check_batch_throttles(request, len(batch.subrequests))
@@ -187,9 +196,15 @@ class BatchView(BatchOptions, APIView):
             )
         deadline = Deadline(self.timeout)
         schedule = Schedule(plan(batch, parallel_writes=self.parallel_writes), streamed=streamed, over=deadline.over)
+        run = BatchRun(request, schedule, self.get_steps(request, schedule.answers, deadline), sender=type(self))
+        run.open()
+        return run
+
+    def get_steps(self, request: HttpRequest, answers: Answers, deadline: Deadline) -> StepRunner:
+        """What runs the steps of the batch that `request` carries. `answers` are those so far."""
         lookups = Lookups(shared_tables)
-        steps = StepRunner(
-            answers=schedule.answers,
+        return StepRunner(
+            answers=answers,
             client=self.get_client(request, lookups, deadline),
             lookups=lookups,
             databases=all_databases() if self.atomic_databases is None else self.atomic_databases,
@@ -198,9 +213,6 @@ class BatchView(BatchOptions, APIView):
             budget=Budget(self.max_size),
             deadline=deadline,
         )
-        run = BatchRun(request, schedule, steps, sender=type(self))
-        run.open()
-        return run
 
     def get_client(self, request: HttpRequest, lookups: Lookups, deadline: Deadline) -> Client:
         """The client that sends the sub-requests of the batch that `request` carries."""
@@ -247,6 +259,14 @@ class BatchView(BatchOptions, APIView):
         dialects = conf.instances(self.dialect) if is_on(self.console) else []
         return next((each for each in dialects if isinstance(each, NativeDialect)), None)
 
+    def record_sender(self, request: Request) -> dict[str, Any]:
+        """What a job records of its sender, as JSON and without any secret, so that `restore_sender` finds it again."""
+        return _keeper().record_sender(self, request)
+
+    def restore_sender(self, user_key: str, record: dict[str, Any]) -> Any:
+        """The sender of a job as it is now, or None if it may not act any more."""
+        return _keeper().restore_sender(self, user_key, record)
+
     def get_executor(self) -> Executor:
         """The executor that decides when each step is run."""
         executor: Executor = conf.instances(self.executor)[0]
@@ -288,7 +308,12 @@ class BatchView(BatchOptions, APIView):
         if not isinstance(exc, BatchError):
             return super().handle_exception(exc)
         dialect = self._dialect
-        response = HttpResponse(dialect.write_error(exc), status=exc.status, content_type=dialect.error_content_type)
+        response = HttpResponse(
+            dialect.write_error(exc),
+            status=exc.status,
+            content_type=dialect.error_content_type,
+            headers=exc.headers,
+        )
         response.refusal = exc  # type: ignore[attr-defined]  # for the batch that this one is in, if it is
         return response
 
@@ -339,3 +364,9 @@ def run_batch(request: HttpRequest | Request, batch: Batch, **options: Any) -> l
     view = BatchView(**options)
     run = view.get_batch_run(getattr(request, "_request", request), batch)
     return run.answers(view.get_executor(), max_workers=view.max_workers)
+
+
+def _keeper() -> keeping.Keeper:
+    if keeping.keeper is None:
+        raise ImproperlyConfigured("Batches are kept by django_batch.jobs. Add it to INSTALLED_APPS.")
+    return keeping.keeper

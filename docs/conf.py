@@ -7,7 +7,13 @@ from django.conf import settings
 
 # Autodoc imports the package, and its views are classes of REST framework, which reads settings when it is imported.
 settings.configure(
-    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "rest_framework", "django_batch"]
+    INSTALLED_APPS=[
+        "django.contrib.auth",
+        "django.contrib.contenttypes",
+        "rest_framework",
+        "django_batch",
+        "django_batch.jobs",
+    ]
 )
 django.setup()
 

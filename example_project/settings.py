@@ -20,6 +20,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django_batch.jobs",
     "django_batch",  # before REST framework, whose browsable pages then link to the console
     "rest_framework",
     "rest_framework.authtoken",

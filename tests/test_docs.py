@@ -26,7 +26,10 @@ from django.test import Client
 import django_batch
 from django_batch import errors, signals
 from django_batch.conf import SETTINGS
+from django_batch.jobs import signals as job_signals
+from django_batch.jobs.conf import SETTINGS as JOBS_SETTINGS
 from example_project.urls import urlpatterns as bookshop_urls
+from tests.jobs.engines import Inline
 from tests.markdown import ROOT, Block, anchors, blocks, links, name, pages, shown
 from tests.parts import answers
 
@@ -47,13 +50,13 @@ CLASSES = [
     *("Contract", "Content", "Endpoint", "Exchange"),
     *("SharedTokenAuthentication", "SharedBasicAuthentication", "SharedTokenMixin", "SharedPasswordMixin"),
     *("BatchTransport", "AsyncBatchTransport", "BatchBuilder", "AsyncBatchBuilder", "PlannedRequest", "AnswerValue"),
-    *("SharedUserMixin", "ModelBackend", "SessionStore"),
+    *("SharedUserMixin", "ModelBackend", "SessionStore", "Engine", "ThreadEngine"),
 ]
 FUNCTIONS = [
-    *("run_batch", "set_cookies", "batch_exempt", "group_exempt", "is_subrequest", "batch_of"),
-    *("subrequest_scope", "contract_of", "batch", "assert_atomic", "batch_limit", "describe"),
+    *("run_batch", "set_cookies", "batch_exempt", "group_exempt", "not_repeatable", "is_subrequest", "batch_of"),
+    *("subrequest_scope", "contract_of", "batch", "assert_atomic", "batch_limit", "describe", "run_chunk"),
 ]
-SIGNALS = [key for key, value in vars(signals).items() if isinstance(value, Signal)]
+SIGNALS = [key for module in (signals, job_signals) for key, value in vars(module).items() if isinstance(value, Signal)]
 CODES = sorted({value.code for value in vars(errors).values() if isinstance(value, type) and hasattr(value, "code")})
 
 # Classes in the code, members on the wire, or both.
@@ -72,6 +75,10 @@ NOUNS = [
         "dry run",
         "limit",
         "description",
+        "job",
+        "chunk",
+        "lease",
+        "engine",
     ),
 ]
 ENTRIES = [re.findall(r"^\w.*$", entry, re.MULTILINE) for entry in (ROOT / GLOSSARY).read_text().split("\n\n")[2:]]
@@ -165,6 +172,7 @@ def run_test_case(case: type[TestCase]) -> None:
 @pytest.mark.django_db(transaction=True, databases="__all__")
 @pytest.mark.parametrize("page", SCRIPTS, ids=name)
 def test_page_run_as_a_script_does_what_it_says(page: Path, bookshop, settings, request) -> None:
+    settings.JOBS = {"ENGINE": Inline()}
     script = Script(settings, request)
     for block in blocks(page):
         if name(page) != OTHERS or roots(block) <= OURS:
@@ -197,7 +205,7 @@ def words() -> set[str]:
     return {word for code in re.findall(r"`([^`\n]+)`", manual) for word in re.findall(r"\w+", code)}
 
 
-@pytest.mark.parametrize("public", [*CLASSES, *FUNCTIONS, *SIGNALS, *SETTINGS, *CODES])
+@pytest.mark.parametrize("public", [*CLASSES, *FUNCTIONS, *SIGNALS, *SETTINGS, *JOBS_SETTINGS, *CODES])
 def test_public_name_is_described_in_the_manual(words: set[str], public: str) -> None:
     assert public in words
 

@@ -97,8 +97,8 @@ import importlib, pathlib, pkgutil
 import django, django_batch
 from django.conf import settings
 
-needed = ["django.contrib.auth", "django.contrib.contenttypes", "rest_framework"]
-settings.configure(INSTALLED_APPS=[*needed, "django_batch"])
+needed = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.admin", "rest_framework"]
+settings.configure(INSTALLED_APPS=[*needed, "django_batch", "django_batch.jobs"])
 django.setup()
 for module in pkgutil.walk_packages(django_batch.__path__, "django_batch."):
     # These import packages of others.

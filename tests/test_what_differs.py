@@ -13,11 +13,11 @@ from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.cache import cache
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.core.signals import request_finished, request_started
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.urls import URLResolver
 
 from django_batch.decorators import Limit
-from example_project.bookshop.models import Author
+from example_project.bookshop.models import Author, Subscriber
 
 from .equivalence import odd
 from .equivalence.calls import REFUSED as REFUSED_CALLS
@@ -31,6 +31,7 @@ from .equivalence.differences import (
     FOUND_ONCE,
     GROUPS,
     INSIDE,
+    JOBS,
     MESSAGE,
     OWN_REQUEST,
     REFUSED,
@@ -43,6 +44,7 @@ from .equivalence.senders import Sender, connect
 from .equivalence.sites import CHAINS, Site, serving
 from .equivalence.wire import read_answers, write_batch
 from .file_databases import OPTIONS, in_files
+from .jobs.engines import Inline
 from .markdown import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -348,6 +350,21 @@ def test_what_a_view_writes_on_a_thread_of_its_own_stays_when_its_group_is_rolle
         answers = in_a_group(client, Call("GET", "/thread/"), Call("GET", "/api/broken/"))
         assert [answer.status for answer in answers] == [424, 500]
         assert Author.objects.filter(name="Of a thread").count() == 1
+
+
+@shows(JOBS)
+def test_item_of_a_job_that_raises_is_rolled_back(bookshop, settings):
+    settings.ROOT_URLCONF = "tests.jobs.urls"
+    settings.JOBS = {"ENGINE": Inline()}
+    item = [{"method": "POST", "path": "/write/one/?then=raise"}]
+    client = Client(
+        headers={"Authorization": "Token ada-token"}, SERVER_NAME="localhost", raise_request_exception=False
+    )
+    kept = Subscriber.objects.filter(email="one@example.com")
+    client.post("/batch/", item, content_type="application/json")
+    assert kept.delete()[0] == 1
+    client.post("/batch/", item, content_type="application/json", headers={"Prefer": "respond-async"})
+    assert not kept.exists()
 
 
 def test_every_difference_is_shown_by_a_test():

@@ -57,7 +57,8 @@ class Subrequest(Struct, frozen=True):
     `references` are in the order of their spans. With `omit_body`, a success is answered without its body.
     `condition` is told which names in `depends_on` succeeded, and decides whether the sub-request is run; it may raise
     `ValueError`. Without a condition, all of them have to succeed. With `files`, the sub-request is sent as
-    multipart/form-data, and `body` holds its other fields, urlencoded.
+    multipart/form-data, and `body` holds its other fields, urlencoded. An item with an `idempotency_key` of its own is
+    answered once, in whatever batches its sender repeats it.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Subrequest(Struct, frozen=True):
     omit_body: bool = False
     condition: Callable[[Mapping[str, bool]], bool] | None = None
     files: tuple[File, ...] = ()
+    idempotency_key: str | None = None
 
 
 class Batch(Struct, frozen=True):

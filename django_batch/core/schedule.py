@@ -19,15 +19,23 @@ class Schedule:
     """The record of one run of `plan`. It is not thread-safe: the executor calls it from one thread at a time.
 
     A `streamed` batch sends its answers as soon as they are finished, so only answers that other sub-requests still
-    refer to are kept whole. Once the time of the batch is `over`, nothing more is started.
+    refer to are kept whole. Once the time of the batch is `over`, nothing more is started. `earlier` are the answers to
+    what ran before and is not in the plan.
     """
 
-    def __init__(self, plan: Plan, *, streamed: bool = False, over: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        streamed: bool = False,
+        over: Callable[[], bool] = lambda: False,
+        earlier: Answers | None = None,
+    ) -> None:
         self.plan = plan
         self.streamed = streamed
         self.stopped = ""  # the reason, once nothing more may start
         self._over = over
-        self._answers: dict[str, Sequence[Subresponse]] = {}
+        self._answers: dict[str, Sequence[Subresponse]] = {**(earlier or {})}
         self._continues = plan.batch.continue_on_error
         self._references: dict[str, int] = {}  # id -> number of sub-requests yet to refer to it, in a streamed batch
         if streamed:

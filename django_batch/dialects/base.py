@@ -94,7 +94,9 @@ class Dialect(ABC):
     `media_types` lists the types of the batches that it reads, in lower case; "" stands for a request without a type.
     `max_requests` is the dialect's own limit of sub-requests in one batch. The view's limit applies as well. `name` and
     `features` tell a client what it meets at a URL; the features are "atomic", "dry_run", "parallel", "streaming",
-    "references", "jsonpath", "files" and "read_only".
+    "references", "jsonpath", "files" and "read_only". With `can_be_kept`, a
+    batch may become a job: it can be read again from its body, and its answer has a place to wait at. The format of a
+    protocol that says how its clients wait has a `monitored` one, whose answer is that of the batch.
     """
 
     name: str = ""  # the name of the class, if it is empty
@@ -102,6 +104,8 @@ class Dialect(ABC):
     media_types: ClassVar[tuple[str, ...]]
     error_content_type: str = "application/problem+json"
     max_requests: int | None = None
+    can_be_kept: bool = False
+    monitored: bool = False
 
     @abstractmethod
     def parse(self, envelope: Envelope) -> Batch:

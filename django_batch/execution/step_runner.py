@@ -57,10 +57,7 @@ class StepRunner(Struct, frozen=True):
         """The subresponses of `step`."""
         self.lookups.begin_step(step.position)
         try:
-            if step.atomic:
-                return self._run_group(step)
-            context = self.client.context()
-            return (context.run(answer, step.subrequests[0], self.client.send, prepare=self._take_ready),)
+            return self._run_group(step) if step.atomic else self._run_single(step)
         finally:
             self.lookups.end_step(step.position)
             self._mend()
@@ -124,12 +121,19 @@ class StepRunner(Struct, frozen=True):
             if _is_broken(connection):
                 connection.close_if_unusable_or_obsolete()
 
+    def _run_single(self, step: Step) -> Sequence[Subresponse]:
+        context = self.client.context()
+        return (context.run(answer, step.subrequests[0], self.client.send, prepare=self._take_ready),)
+
+    def _transaction(self) -> Transaction:
+        return Transaction(self.client, self.databases)
+
     def _run_group(self, step: Step) -> Sequence[Subresponse]:
         if refused := self._refused_group(step):
             return refused
         retry, longest = 0, _FIRST_PAUSE
         while True:
-            with Transaction(self.client, self.databases) as group:
+            with self._transaction() as group:
                 subresponses = answer_group(
                     step.subrequests, self.answers, group, budget=self.budget, over=self.deadline.over
                 )

@@ -62,9 +62,10 @@ MESSAGE = Difference("What describes the message or the server is not inherited"
 FOUND_ONCE = Difference("A path is looked up twice at most")
 WHOLE = Difference("An answer is whole and bounded")
 ALIKE = Difference("Some bodies are written alike")
+JOBS = Difference("An item of a job is in a transaction")
 GROUPS = Difference("A group is one transaction")
 
-DIFFERENCES = [OWN_REQUEST, INSIDE, BEFORE_DJANGO, REFUSED, COOKIES, MESSAGE, FOUND_ONCE, WHOLE, ALIKE, GROUPS]
+DIFFERENCES = [OWN_REQUEST, INSIDE, BEFORE_DJANGO, REFUSED, COOKIES, MESSAGE, FOUND_ONCE, WHOLE, ALIKE, JOBS, GROUPS]
 
 
 def empty_batches(site: Site, sender: Sender) -> set[str]:

@@ -48,6 +48,7 @@ class NativeDialect(Dialect):
     name = "native"
     features = ("atomic", "dry_run", "parallel", "streaming", "references", "jsonpath", "files", "read_only")
     media_types = ("application/json", "multipart/form-data")
+    can_be_kept = True
 
     def parse(self, envelope: Envelope) -> Batch:
         """The batch in `envelope`.

@@ -44,6 +44,7 @@ class NativeItem(Struct, forbid_unknown_fields=True):
     atomicityGroup: str | None = None  # noqa: N815
     omit_body: bool = False
     files: dict[str, str | list[str]] | None = None
+    idempotency_key: str | None = None
 
 
 _item = Decoder(NativeItem)
@@ -76,6 +77,7 @@ def read_item(
         references=references,
         omit_body=item.omit_body,
         files=files,
+        idempotency_key=item.idempotency_key,
     )
 
 

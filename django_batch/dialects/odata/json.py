@@ -42,6 +42,7 @@ class ODataJSON(Dialect):
     name = "odata-json"
     features = ("atomic", "references")
     media_types = ("application/json",)
+    can_be_kept = monitored = True  # OData Protocol 4.01 §11.6
     error_content_type = "application/json"
 
     def __init__(

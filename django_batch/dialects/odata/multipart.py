@@ -38,6 +38,7 @@ class ODataMultipart(Dialect):
 
     name = "odata-multipart"
     media_types = (MULTIPART,)
+    can_be_kept = monitored = True  # OData Protocol 4.01 §11.6
     error_content_type = "application/json"
 
     def __init__(

@@ -55,6 +55,8 @@ class SubrequestHandler(BaseHandler):
             item.may_log_in = True
             if batch := batch_of(request):
                 vars(request)["batch"] = replace(batch, may_log_in=True)
+        if item.identity:
+            item.identity.enter(request, match)
         return match
 
     def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:

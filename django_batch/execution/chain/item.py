@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
 
 from django.apps import apps
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.core.signals import got_request_exception
 from django.db.models.signals import post_init
 from django.http import HttpRequest
+from django.urls import ResolverMatch
 from msgspec import Struct
 
 from django_batch.core.batch import Subrequest
@@ -24,6 +26,16 @@ from django_batch.execution.chain.resolving import Matches
 from django_batch.execution.chain.sources import checks_credentials
 
 current_item: ContextVar[Item | None] = ContextVar("django_batch.current_item", default=None)
+
+
+class Identity(Protocol):
+    """A sender whose credentials are not there, because the sub-requests run without the request that brought them."""
+
+    def begin(self, request: HttpRequest) -> None:
+        """Let the middleware know the sender of `request`, which has just been built."""
+
+    def enter(self, request: HttpRequest, match: ResolverMatch) -> None:
+        """Let the view of `match` know the sender of `request`, if it would take the credentials."""
 
 
 class Item(Struct):
@@ -41,6 +53,8 @@ class Item(Struct):
     is_reading: bool = False  # its view is at work, and may not write
     has_written: bool = False  # or has tried to
     may_log_in: bool = False  # in a group, because the site says so
+    raised: bool = False  # the view or a middleware raised what Django answers with 500
+    identity: Identity | None = None  # if the sub-request brings no credentials of its own
     view: Callable[..., Any] | None = None
 
     @property
@@ -75,5 +89,11 @@ def _note_login(**kwargs: Any) -> None:
         item.attempts.noted = True
 
 
+def _note_exception(**kwargs: Any) -> None:
+    if item := current_item.get():
+        item.raised = True
+
+
+got_request_exception.connect(_note_exception, dispatch_uid="django_batch")
 user_logged_in.connect(_note_login, dispatch_uid="django_batch")
 user_login_failed.connect(_note_login, dispatch_uid="django_batch")

@@ -28,7 +28,7 @@ from django_batch.errors import BatchError, BodyTooLarge, GroupExempt, Malformed
 from django_batch.execution.chain.access import Access
 from django_batch.execution.chain.attempts import Attempts, KnownUser
 from django_batch.execution.chain.handler import async_chain, chain_for, leads_to_async_view, match_of
-from django_batch.execution.chain.item import Item, current_item
+from django_batch.execution.chain.item import Identity, Item, current_item
 from django_batch.execution.chain.limits import Limits
 from django_batch.execution.chain.resolving import Matches
 from django_batch.execution.client.cookies import Cookies, cookies_of
@@ -62,7 +62,8 @@ class Client:
     """Sends the sub-requests that `factory` builds, between `begin` and `end`. `parent` is the request of the batch.
 
     `around` are context managers that are entered around each sub-request, in its own context, before its first
-    middleware. `room` are the bytes that all bodies together may have.
+    middleware. `room` are the bytes that all bodies together may have. An `identity` stands for the credentials that
+    `parent` does not have.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Client:
         self._bounds = bounds
         self._url = url
         self._sender = sender
+        self.identity: Identity | None = None
         self._can_roll_back = self._read_only = False
         self._known_user: KnownUser | None = None  # as far as it matters, in a branch
         self._matches: Matches = {}
@@ -104,7 +106,7 @@ class Client:
 
         Raises `ChainFailed` for a site without a chain, and `BatchLimitExceeded` for too many sub-requests to one view.
         """
-        self._limits.check(batch.subrequests, self._match)
+        self._limits.check(batch.subrequests, self.match)
         self._read_only, self._batch_id = batch.read_only, batch_id
         if batch.read_only:
             self._known_user = KnownUser.of(user_of(self._parent))
@@ -173,9 +175,23 @@ class Client:
 
     def group_objection(self, subrequest: Subrequest) -> GroupExempt | None:
         """Why `subrequest` may not be in a group, as far as its path tells. The chain decides, once it is sent."""
-        match = self._match(subrequest)
+        match = self.match(subrequest)
         error = match and self._access.refusal(match, subrequest.path, can_roll_back=True)
         return error if isinstance(error, GroupExempt) else None
+
+    def afresh(self) -> Client:
+        """A client like this one before it was told any cookies, with the room of a whole batch."""
+        twin = copy(self)
+        twin._cookies = Cookies(self._parent.META.get("HTTP_COOKIE", ""), self._url)
+        twin._room = _Room(self._bounds.size)
+        twin._size = 0
+        twin._modified_sessions = []
+        return twin
+
+    def match(self, subrequest: Subrequest) -> ResolverMatch | None:
+        """The match for `subrequest`, as far as its path tells, or None."""
+        path_info = self._path_info(subrequest)
+        return None if path_info is None else match_of(path_info)
 
     def branch(self) -> Client:
         """A client that goes on from here, of which this one learns nothing until it is merged.
@@ -228,7 +244,9 @@ class Client:
         request = self._factory.build(subrequest, cookies=cookies, batch=batch)
         attempts = Attempts(self._known_user) if can_roll_back or read_only else None
         limits = self._limits if self._limits.are_any else None
-        item = Item(subrequest, self._access, self._matches, attempts, limits, read_only)
+        item = Item(subrequest, self._access, self._matches, attempts, limits, read_only, identity=self.identity)
+        if self.identity:
+            self.identity.begin(request)
         current_item.set(item)
         return request, item
 
@@ -279,11 +297,6 @@ class Client:
         answer = Subresponse(subrequest, status, headers, body, told, error, duration, reason, start, worker)
         refusal = getattr(response, "refusal", None)  # of a view that is in no batch, in the words of this one
         return replace(answer.corrected(refusal), cookies=told) if refusal else answer
-
-    def _match(self, subrequest: Subrequest) -> ResolverMatch | None:
-        """The view that `subrequest` leads to, as far as its path tells."""
-        path_info = self._path_info(subrequest)
-        return None if path_info is None else match_of(path_info)
 
     def _path_info(self, subrequest: Subrequest) -> str | None:
         try:

@@ -1,0 +1,1 @@
+"""What gets chunks to workers. It may lose and double them, because workers meet in the database."""
