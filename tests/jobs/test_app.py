@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -253,3 +254,10 @@ def test_rows_are_named_for_logs(shop, ada) -> None:
     assert str(Answer.objects.get()) == f"{job.pk}/0: 200"
     assert apps.get_app_config("django_batch_jobs").verbose_name == "Batch jobs"
     assert sender is not None
+
+
+def test_urls_of_a_site_without_the_app_are_those_of_batches_alone(monkeypatch) -> None:
+    source = str(ROOT / "django_batch" / "urls.py")
+    assert len(runpy.run_path(source)["urlpatterns"]) == 2
+    monkeypatch.setattr(apps, "is_installed", lambda name: name == "django_batch")
+    assert len(runpy.run_path(source)["urlpatterns"]) == 1
