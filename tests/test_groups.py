@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cache
@@ -344,13 +345,14 @@ LOCAL = [
 
 @pytest.fixture
 def clerk(server):
-    """A role that a view can take."""
+    """A role that a view can take. Roles belong to the whole server, on which other tests may be running."""
+    name = f"bank_clerk_{os.getpid()}"
     with connections[server].cursor() as cursor:
-        cursor.execute("DROP ROLE IF EXISTS bank_clerk")
-        cursor.execute("CREATE ROLE bank_clerk")
-    yield
+        cursor.execute(f"DROP ROLE IF EXISTS {name}")
+        cursor.execute(f"CREATE ROLE {name}")
+    yield name
     with connections[server].cursor() as cursor:
-        cursor.execute("DROP ROLE bank_clerk")
+        cursor.execute(f"DROP ROLE {name}")
 
 
 @pytest.mark.parametrize("server", ["postgresql"], indirect=True)
@@ -358,7 +360,10 @@ def clerk(server):
 @pytest.mark.parametrize("members", [{"atomic": True}, {"dry_run": True}], ids=["atomic", "dry_run"])
 def test_setting_of_a_member_is_not_that_of_the_next(server, clerk, monkeypatch, said, members, settings):
     settings.BATCH = {"DRY_RUN": True}
-    monkeypatch.setattr(mishaps, "said", said)
+    statement, params = said
+    if isinstance(statement, str):
+        statement = statement.replace("bank_clerk", clerk)
+    monkeypatch.setattr(mishaps, "said", (statement, params))
     look = entry("look", "tell_settings", alias=server, method="GET")
     items = [look, entry("a", "say", alias=server), look]
     before, done, after = BatchClient().batch(items, **members)

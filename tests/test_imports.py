@@ -19,15 +19,16 @@ settings.configure(INSTALLED_APPS=[*APPS, "rest_framework.authtoken", "django_ba
 django.setup()
 """
 # `testing` and `pytest_plugin` are for tests. Integrations need packages of others, and drf-spectacular itself loads
-# REST framework's test client.
+# REST framework's test client. The models and the admin of `jobs` need their apps.
 IMPORT_ALL = """
 import importlib, pathlib, sys
 import django_batch
 
+OTHERS = ("integrations", "jobs", "openapi.spectacular")
 root = pathlib.Path(django_batch.__file__).parent
 for file in sorted(root.rglob("*.py")):
     name = ".".join(file.relative_to(root).with_suffix("").parts).removesuffix("__init__").rstrip(".")
-    if name not in ("", "testing", "pytest_plugin") and not name.startswith(("integrations", "openapi.spectacular")):
+    if name not in ("", "testing", "pytest_plugin") and not name.startswith(OTHERS):
         importlib.import_module(f"django_batch.{name}")
 """
 

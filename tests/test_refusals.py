@@ -43,6 +43,7 @@ MISTYPED: dict[str, list[Any]] = {
     "atomicity_group": [*NUMBERS, [], {}],
     "atomicityGroup": [*NUMBERS, [], {}],
     "omit_body": [7, "true", None, [], {}],
+    "idempotency_key": [*NUMBERS, [], {}],
     "files": [*NUMBERS, "a", [], {"a": 7}, {"a": [7]}, {"a": {}}],
 }
 # what stands in one item, and the pointers to what is wrong in it

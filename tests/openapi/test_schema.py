@@ -131,15 +131,16 @@ def test_responses_of_a_view_follow_its_authentication_and_throttles() -> None:
     assert [*responses["429"]["content"]] == [JSON]
 
 
+class Forbidden(BatchError):
+    """Not on Sundays."""
+
+    status = 403
+    code = "sunday"
+
+
 def test_refusal_in_the_media_type_of_rest_framework_is_one_of_both() -> None:
     class Refused(BatchView):
         dialect = "django_batch.dialects.odata.ODataJSON"
-
-    class Forbidden(BatchError):
-        """Not on Sundays."""
-
-        status = 403
-        code = "sunday"
 
     responses = operation_of(schema_for(Refused))["responses"]
     first, second = responses["403"]["content"][JSON]["schema"]["anyOf"]
