@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -27,34 +26,19 @@ from django_batch.carrier.envelopes import UnreadParser, parsers_of, read_envelo
 from django_batch.carrier.streaming import AsyncStreamedAnswer, Pieces, Stream, StreamedAnswer, awritten, written
 from django_batch.carrier.timing import ServerTiming
 from django_batch.console import is_asked_for, is_drawing, is_on
-from django_batch.core.answering import Answers
 from django_batch.core.batch import Batch, Subresponse
-from django_batch.core.plan import plan
-from django_batch.core.references import Budget
-from django_batch.core.schedule import Schedule
 from django_batch.description import BatchMetadata, accepted_queries, describe
 from django_batch.dialects.base import Dialect, Envelope, Writer, choose
 from django_batch.dialects.native import NativeDialect
-from django_batch.errors import BatchError, DryRunNotAllowed, NestedBatch
+from django_batch.errors import BatchError, NestedBatch
 from django_batch.execution.batch_run import BatchRun
-from django_batch.execution.chain.access import Access
 from django_batch.execution.chain.item import current_item
-from django_batch.execution.chain.limits import Limits
-from django_batch.execution.client.client import Client
-from django_batch.execution.client.connection import is_gone
 from django_batch.execution.client.cookies import set_cookies
-from django_batch.execution.client.responses import Bounds
-from django_batch.execution.executors import Executor
 from django_batch.execution.executors.asynchronous import AsyncExecutor
-from django_batch.execution.executors.deadline import Deadline
 from django_batch.execution.executors.loops import on_thread
-from django_batch.execution.requests.context import Contexts
-from django_batch.execution.step_runner import StepRunner
-from django_batch.options import BatchOptions, all_databases, check_options
+from django_batch.options import check_options
 from django_batch.requests import is_subrequest
-from django_batch.sharing.lookups import Lookups
-from django_batch.sharing.rows import shared_tables
-from django_batch.signals import group_retried
+from django_batch.runs import BatchRuns
 from django_batch.throttling import wait_for_batch
 
 
@@ -66,7 +50,7 @@ class _ParserClasses:
         return parsers_of(tuple(media_type for each in dialects for media_type in each.media_types))
 
 
-class BatchView(BatchOptions, APIView):
+class BatchView(BatchRuns, APIView):
     """Takes many requests in one, and answers each of them as the site would if it were sent alone.
 
     It is a view of REST framework: its authentication, permissions and throttles decide about the batch as a whole, and
@@ -85,8 +69,6 @@ class BatchView(BatchOptions, APIView):
     versioning_class = None
     _ignore_model_permissions = True
 
-    # Whether unsafe sub-requests may run side by side too, out of their order.
-    parallel_writes = False
     # Whether a batch with an Idempotency-Key is kept. None: as JOBS["KEEP"] says, if django_batch.jobs is installed.
     keep: bool | None = None
 
@@ -187,50 +169,6 @@ class BatchView(BatchOptions, APIView):
         """Whether the server has a loop. A stream of the other kind would be sent all at once."""
         return isinstance(self.request._request, ASGIRequest)
 
-    def get_batch_run(self, request: HttpRequest, batch: Batch, *, streamed: bool = False) -> BatchRun:
-        """The run of `batch`, ready to begin. `request` carries the batch; answers that are `streamed` are sent as they
-        come. Raises a `BatchError` for a batch that cannot be run."""
-        if batch.dry_run and not self.dry_run:
-            raise DryRunNotAllowed(
-                "This site allows no dry runs. Send the batch without 'dry_run'.", pointer="/dry_run"
-            )
-        deadline = Deadline(self.timeout)
-        schedule = Schedule(plan(batch, parallel_writes=self.parallel_writes), streamed=streamed, over=deadline.over)
-        run = BatchRun(request, schedule, self.get_steps(request, schedule.answers, deadline), sender=type(self))
-        run.open()
-        return run
-
-    def get_steps(self, request: HttpRequest, answers: Answers, deadline: Deadline) -> StepRunner:
-        """What runs the steps of the batch that `request` carries. `answers` are those so far."""
-        lookups = Lookups(shared_tables)
-        return StepRunner(
-            answers=answers,
-            client=self.get_client(request, lookups, deadline),
-            lookups=lookups,
-            databases=all_databases() if self.atomic_databases is None else self.atomic_databases,
-            retries=self.atomic_retries,
-            retried=partial(group_retried.send_robust, type(self), request=request),
-            budget=Budget(self.max_size),
-            deadline=deadline,
-        )
-
-    def get_client(self, request: HttpRequest, lookups: Lookups, deadline: Deadline) -> Client:
-        """The client that sends the sub-requests of the batch that `request` carries."""
-        # Imported late: Django's request factory lies beside its test tools, which a server has no other use for.
-        from django_batch.execution.requests.factory import SubrequestFactory, absolute_url
-
-        return Client(
-            request,
-            SubrequestFactory(request, allowed_headers=self.allowed_headers, methods=self.methods),
-            contexts=Contexts(self.carried_context, lookups if self.share else None),
-            access=Access(exempt=self.exempt, group_exempt=self.group_exempt, group_allowed=self.group_allowed),
-            limits=Limits(self.limits),
-            around=conf.callables(self.around),
-            bounds=Bounds(self.max_response_size, self.stream_timeout, deadline, partial(is_gone, request)),
-            url=partial(absolute_url, request),
-            sender=type(self),
-        )
-
     def check_batch_throttles(self, request: Request, number: int) -> None:
         """Raise REST framework's `Throttled` if a `BatchRateThrottle` of this view does not let `number` items in."""
         if wait := wait_for_batch(self.get_throttles(), request, self, number):
@@ -249,11 +187,6 @@ class BatchView(BatchOptions, APIView):
         return self.get_dialect()
 
     @property
-    def runs_side_by_side(self) -> bool:
-        """Whether the steps of a batch that allows it are run side by side."""
-        return self.max_workers > 1 and self.get_executor().side_by_side
-
-    @property
     def _console_dialect(self) -> NativeDialect | None:
         """The dialect in which the console speaks, or None if it is off, or this URL reads no such batches."""
         dialects = conf.instances(self.dialect) if is_on(self.console) else []
@@ -266,11 +199,6 @@ class BatchView(BatchOptions, APIView):
     def restore_sender(self, user_key: str, record: dict[str, Any]) -> Any:
         """The sender of a job as it is now, or None if it may not act any more."""
         return _keeper().restore_sender(self, user_key, record)
-
-    def get_executor(self) -> Executor:
-        """The executor that decides when each step is run."""
-        executor: Executor = conf.instances(self.executor)[0]
-        return executor
 
     def get_envelope(self, request: Request) -> Envelope:
         """The content that the dialect reads. Raises `TooLarge` past `max_size`, if possible before reading it."""

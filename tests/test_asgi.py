@@ -609,7 +609,7 @@ def test_client_that_goes_away_cancels_async_views(bookshop, heard, parallel):
 def test_time_out_cancels_async_views(bookshop, settings, heard, monkeypatch):
     settings.BATCH = {"TIMEOUT": 0.5}  # enough to reach the view
     # However long the way to the view takes, there is that much time left.
-    monkeypatch.setattr("django_batch.views.Deadline", partial(Deadline, clock=lambda: 0.0))
+    monkeypatch.setattr("django_batch.runs.Deadline", partial(Deadline, clock=lambda: 0.0))
     for parallel in (False, True):
         answers = send(gets("/wait/", "/thread/"), parallel=parallel, headers={})
         assert fates(answers)[0] == "504 timed_out"

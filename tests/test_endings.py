@@ -213,7 +213,7 @@ def ended_at_every_point(road: Road, content: bytes, *, leaves: bool) -> Iterato
         Entry.objects.all().delete()
         ending = Ending(at, leaves=leaves)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("django_batch.views.Deadline", partial(Deadline, clock=_now))
+            patch.setattr("django_batch.runs.Deadline", partial(Deadline, clock=_now))
             send(road, content)
         yield
         if ending.points <= at:

@@ -32,7 +32,7 @@ urlpatterns = [path("late/", late), path("", include("example_project.urls"))]
 @pytest.fixture(autouse=True)
 def clock(settings, monkeypatch):
     settings.BATCH = {"TIMEOUT": 5, "DRY_RUN": True}
-    monkeypatch.setattr("django_batch.views.Deadline", partial(Deadline, clock=lambda: Clock.now))
+    monkeypatch.setattr("django_batch.runs.Deadline", partial(Deadline, clock=lambda: Clock.now))
 
 
 @pytest.fixture
