@@ -31,14 +31,15 @@ class Key:
 
 
 class Quoted:
-    """What may stand between quotes."""
+    """What may stand between quotes. A quote in it is doubled."""
 
-    regex = "[^']*"
+    regex = "(?:[^']|'')*"
 
     def to_python(self, value: str) -> str:
-        return value
+        return value.replace("''", "'")
 
-    to_url = to_python
+    def to_url(self, value: str) -> str:
+        return value.replace("'", "''")
 
 
 register_converter(Key, "key")

@@ -121,6 +121,13 @@ CAPTURED = {
         (404, {"error": NO_ITEM}),
         (200, {"success": True}),
     ],
+    "facebook_sdk": [
+        (200, {"id": 7}),
+        (200, {"name": "from facebook-sdk"}),
+        (200, {"name": "from facebook-sdk"}),
+        (404, {"error": NO_ITEM}),
+        (200, {"success": True}),
+    ],
     "facepy": [(200, {"id": 7}), (200, {"name": "facepy"}), (404, {"error": NO_ITEM})],
     "fb": [
         (200, {"id": 7}),

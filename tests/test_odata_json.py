@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.django_db(transaction=True, databases="__all__"), pyte
 WIRE = sorted((Path(__file__).parent / "wire" / "odata_json").glob("*.http"))
 # a captured batch -> the statuses of its answers
 CAPTURED = {
+    "mgt_element": [200, 404, 200, 400],
     "microsoft_graph_client_chain": [404, 424, 424],
     "microsoft_graph_client_parallel": [200, 201, 404, 400, 204],
     "msgraph_core_dependencies": [200, 201, 404, 424, 200, 204],

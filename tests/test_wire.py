@@ -34,17 +34,27 @@ ANSWERED = {
     "google/google_batch": (200, [200, 404]),
     "google/google_cloud_storage": (200, [404, 404, 404]),
     "google/googleapis_batcher": (200, [200, 201, 404]),
+    "odata_multipart/azure_cosmosdb_table": (202, [[204, 204, 204]]),
+    "odata_multipart/azure_cosmosdb_table_failing": (202, [[400]]),
+    "odata_multipart/azure_cosmosdb_table_update_delete": (202, [[204, 204, 204]]),
     "odata_multipart/azure_data_tables_failing": (202, [[400]]),
     "odata_multipart/azure_data_tables_js": (202, [[204, 204, 204, 204]]),
     "odata_multipart/azure_data_tables_transaction": (202, [[204, 204, 204]]),
     "odata_multipart/azure_data_tables_update_delete": (202, [[204, 204, 204]]),
+    "odata_multipart/azure_storage": (202, [[204, 204, 204]]),
+    "odata_multipart/azure_storage_failing": (202, [[400]]),
+    "odata_multipart/azure_storage_retrieve": (202, [404]),
+    "odata_multipart/azure_storage_update_delete": (202, [[204, 204, 204]]),
     "odata_multipart/b1sl": (200, [200, [201, 200, 204], 200]),
     "odata_multipart/crmadminbrasil_dataverse_sdk": (200, [[201, 200, 204]]),
     "odata_multipart/dataverse": (200, [200, [201, 200, 201], 204]),
     "odata_multipart/dataverse_api": (200, [201, 200, 204, 200]),
+    "odata_multipart/dataverse_webapi": (200, [[201, 200], 200, 404]),
+    "odata_multipart/dataverse_webapi_failing": (200, [400]),
     "odata_multipart/dynamics_web_api_mixed": (200, [[201], 200]),
     "odata_multipart/dynamics_web_api_no_change_set": (200, [201, 200]),
     "odata_multipart/dynamics_web_api_references": (200, [[201, 200]]),
+    "odata_multipart/fm_odata_client": (200, [200, [201, 200, 204], 200, 404]),
     "odata_multipart/fmodata": (200, [200, [201], [200], [204]]),
     "odata_multipart/fms_odata": (200, [[201, 200, 204], 200, 200]),
     "odata_multipart/gd_sprest": (200, [404, 404]),
@@ -91,7 +101,8 @@ def captured(file: Path) -> tuple[str, dict[str, str], bytes]:
 @pytest.mark.parametrize("name", ANSWERED)
 def test_message_of_a_real_client_is_answered(name, bookshop):
     url, headers, body = captured(WIRE / f"{name}.http")
-    response = Client(headers=headers).post(url, body, content_type=headers["Content-Type"])
+    secure = b" https://127.0.0.1" in body
+    response = Client(headers=headers).post(url, body, content_type=headers["Content-Type"], secure=secure)
     found = answers(response.content, response.headers["Content-Type"])
     assert (response.status_code, statuses(found)) == ANSWERED[name]
 

@@ -48,17 +48,27 @@ CAPTURED = {
     "google/google_batch": "GET GET",
     "google/google_cloud_storage": "PATCH DELETE GET",
     "google/googleapis_batcher": "GET POST GET",
+    "odata_multipart/azure_cosmosdb_table": "(POST PUT PATCH)",
+    "odata_multipart/azure_cosmosdb_table_failing": "(POST DELETE)",
+    "odata_multipart/azure_cosmosdb_table_update_delete": "(PUT PATCH DELETE)",
     "odata_multipart/azure_data_tables_failing": "(PATCH POST)",
     "odata_multipart/azure_data_tables_js": "(PATCH POST PUT DELETE)",
     "odata_multipart/azure_data_tables_transaction": "(PATCH POST PUT)",
     "odata_multipart/azure_data_tables_update_delete": "(PATCH PUT DELETE)",
+    "odata_multipart/azure_storage": "(POST PUT PATCH)",
+    "odata_multipart/azure_storage_failing": "(POST POST)",
+    "odata_multipart/azure_storage_retrieve": "GET",
+    "odata_multipart/azure_storage_update_delete": "(PATCH PUT DELETE)",
     "odata_multipart/b1sl": "GET (POST PATCH DELETE) GET",
     "odata_multipart/crmadminbrasil_dataverse_sdk": "(POST PATCH DELETE)",
     "odata_multipart/dataverse": "GET (POST PATCH$1/0 POST$1/0) DELETE",
     "odata_multipart/dataverse_api": "POST PATCH DELETE GET",
+    "odata_multipart/dataverse_webapi": "(POST PATCH) GET GET GET",
+    "odata_multipart/dataverse_webapi_failing": "(POST)",
     "odata_multipart/dynamics_web_api_mixed": "(POST) GET",
     "odata_multipart/dynamics_web_api_no_change_set": "POST GET",
     "odata_multipart/dynamics_web_api_references": "(POST PATCH$0/0)",
+    "odata_multipart/fm_odata_client": "GET (POST PATCH DELETE) GET GET",
     "odata_multipart/fmodata": "GET (POST) (PATCH) (DELETE)",
     "odata_multipart/fms_odata": "(POST PATCH DELETE) GET GET",
     "odata_multipart/gd_sprest": "GET (POST)",
@@ -178,8 +188,10 @@ def captured(name: str) -> tuple[Dialect, Envelope]:
     url = stream.readline().decode().split(" ")[1]
     headers = parse_headers(stream)
     dialect = GoogleMultipart(id_prefix="") if name.startswith("google/") else ODataMultipart()
-    url = "http://127.0.0.1:8080" + url.partition("?")[0]
-    return dialect, Envelope(stream.read(), headers["Content-Type"], url, 100, headers)
+    body = stream.read()
+    scheme = "https" if b" https://127.0.0.1" in body else "http"
+    url = f"{scheme}://{headers['Host']}{url.partition('?')[0]}"
+    return dialect, Envelope(body, headers["Content-Type"], url, 100, headers)
 
 
 def methods(batch: Batch) -> str:
