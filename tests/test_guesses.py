@@ -16,7 +16,7 @@ from django_batch.views import BatchView
 from example_project.bookshop.views.accounts import change_password
 from example_project.bookshop.views.catalogue import AuthorViewSet
 from tests.attacks.passwords import BY_SENDER, VIEWS, Basic, count
-from tests.attacks.senders import get, post
+from tests.attacks.senders import CSRF_TOKEN, get, post
 from tests.roads import SOME, Road, read
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -81,6 +81,8 @@ def test_session_does_not_remember_whether_a_password_was_right(tried, members, 
     with override_settings(SESSION_ENGINE=f"django.contrib.sessions.backends.{engine}"):
         client = road.client()
         client.login(username="ada", password="ada-secret")
+        client.cookies["csrftoken"] = CSRF_TOKEN
+        client.road_headers = {**road.headers, "X-CSRFToken": CSRF_TOKEN}
         [answer] = client.batch([post("/remember/", tried)], **members)
         assert answer["body"]["code"] == "group_exempt"
         assert client.get("/remembered/").json() == {"right": None}

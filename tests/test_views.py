@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from asgiref.testing import ApplicationCommunicator
+from django.contrib.auth.models import User
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
@@ -42,6 +43,7 @@ from django_batch.core.batch import Batch, Subrequest, Subresponse
 from django_batch.core.schedule import Schedule
 from django_batch.dialects.base import Dialect, Envelope, Writer
 from django_batch.dialects.native.dialect import NativeDialect, NativeWriter
+from django_batch.dialects.odata import ODataJSON
 from django_batch.errors import BatchError, UnknownDependency
 from django_batch.execution.batch_run import BatchRun
 from django_batch.execution.client.cookies import set_cookies
@@ -255,6 +257,22 @@ class PlainDialect(NativeDialect):
 
     def write_error(self, error: BatchError) -> bytes:
         return f"{error.code}: {error.detail}".encode()
+
+
+class FormlessView(BatchView):
+    """Offers the dialects of the site, which read forms, and then chooses one that reads none."""
+
+    def get_dialect(self) -> Dialect:
+        return ODataJSON()
+
+
+def test_form_that_the_chosen_dialect_does_not_read_is_refused_and_not_parsed(serve, bookshop):
+    serve(formless=FormlessView.as_view())
+    client = BatchClient(enforce_csrf_checks=True, headers={"X-CSRFToken": "a" * 32})
+    client.force_login(User.objects.get(username="ada"))
+    client.cookies["csrftoken"] = "a" * 32
+    response = client.post("/formless/", {"batch": json.dumps([ME])})
+    assert (response.status_code, response.json()["error"]["code"]) == (415, "UnsupportedMediaType")
 
 
 class LineWriter(Writer):

@@ -29,5 +29,5 @@ def check_urls(**kwargs: Any) -> list[CheckMessage]:
         job_url(Job())
     except NoReverseMatch:
         hint = 'Include "django_batch.urls", or "django_batch.jobs.urls" beside a batch view of your own.'
-        return [checks.Warning("The URLs of jobs are not included.", hint=hint, id="django_batch.W002")]
+        return [checks.Warning("The URLs of jobs are not included.", hint=hint, id="django_batch.W003")]
     return []

@@ -74,6 +74,11 @@ def describing(request):
     return BatchView.as_view(max_requests=3, allowed_headers=["Accept", "X-Shelf"])(request)
 
 
+def boasting(request):
+    """A batch view that takes fewer requests than it says."""
+    return describing(request) if request.method == "OPTIONS" else BatchView.as_view(max_requests=2)(request)
+
+
 @csrf_exempt
 def silent(request):
     """A batch view that says something else about itself."""
@@ -101,6 +106,7 @@ urlpatterns = [
     path("exempt/", batch_exempt(echo)),
     path("refusing/<int:status>/", refusing),
     path("describing/", csrf_exempt(describing)),
+    path("boasting/", csrf_exempt(boasting)),
     path("silent/", silent),
     path("strange/<kind>/", strange),
     path("small/", BatchView.as_view(max_size=400)),
@@ -313,6 +319,12 @@ def test_requests_are_split_by_what_the_server_takes(road):
 def test_many_requests_are_split_before_they_are_sent(road):
     assert statuses(road.send(*["/api/me/"] * 101, url=f"{SITE}/describing/")) == [200] * 101
     assert {len(batch["requests"]) for batch in road.batches} == {3, 2}
+    assert seen["asked"] == 1
+
+
+def test_server_that_takes_less_than_it_says_is_asked_once(road):
+    assert statuses(road.send(*["/api/me/"] * 101, url=f"{SITE}/boasting/")) == [200] * 101
+    assert {len(batch["requests"]) for batch in road.batches} == {3, 2, 1}
     assert seen["asked"] == 1
 
 

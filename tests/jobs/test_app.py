@@ -109,7 +109,7 @@ def test_urls_of_jobs_are_looked_for(settings) -> None:
     settings.ROOT_URLCONF = (path("own/", include("django_batch.jobs.urls")),)
     assert check_urls() == []
     settings.ROOT_URLCONF = (path("own/", BatchView.as_view()),)
-    assert [each.id for each in check_urls()] == ["django_batch.W002"]
+    assert [each.id for each in check_urls()] == ["django_batch.W003"]
 
 
 def test_urls_of_jobs_by_themselves(shop, ada, settings) -> None:

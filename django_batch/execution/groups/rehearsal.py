@@ -69,14 +69,12 @@ class Rehearsal:
     def _run(self, step: Step, run: Run) -> Sequence[Subresponse]:
         lost = TransactionBroken("The transaction of the dry run was lost.")
         subresponses: Sequence[Subresponse] = [Subresponse.refused(each, lost) for each in step.subrequests]
+        begun = [database.alias for database in self._databases if database.begun]
         with suppress(Error), ExitStack() as savepoints:  # one that cannot be released was rolled back
-            for database in self._databases:
-                if database.begun:
-                    savepoints.enter_context(transaction.atomic(using=database.alias))
+            for alias in begun:
+                savepoints.enter_context(transaction.atomic(using=alias))
             subresponses = run(step)
-            withheld = any(isinstance(each.error, GroupExempt) for each in subresponses)
-            if withheld:  # no later step may see its effects
-                for database in self._databases:
-                    if database.begun:
-                        transaction.set_rollback(True, using=database.alias)
+            if any(isinstance(each.error, GroupExempt) for each in subresponses):  # no later step may see its effects
+                for alias in begun:
+                    transaction.set_rollback(True, using=alias)
         return subresponses
