@@ -154,7 +154,7 @@ async def broken_async(request: HttpRequest) -> HttpResponse:
 
 def telling(request: HttpRequest) -> HttpResponse:
     """Reads, and tells whether it may write."""
-    names = [author.name for author in Author.objects.order_by("pk").select_related()[:1]]
+    names = [author.name for author in Author.objects.order_by("pk")[:1]]
     return HttpResponse(json.dumps([batch_of(request).read_only, len(names)]), content_type="application/json")
 
 

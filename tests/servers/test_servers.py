@@ -142,7 +142,10 @@ OPTIONS = [
 
 @pytest.mark.skipif(not BROWSER, reason="Needs chromium, a browser.")
 def test_function_of_the_page_reads_a_stream_in_a_browser_as_it_comes(start, tmp_path):
-    """The page opens the gate when it has the first answer, without which there is no second."""
+    """The page opens the gate when it has the first answer, without which there is no second.
+
+    The browser's clock stands still until the picture is there, which is when the batch has ended.
+    """
     server = start("uvicorn")
     script = f"""{page_block("javascript")}
 (async () => {{
@@ -152,7 +155,7 @@ def test_function_of_the_page_reads_a_stream_in_a_browser_as_it_comes(start, tmp
   }}
   document.body.append("end");
 }})();"""
-    (server.folder / "page.html").write_text(f"<!doctype html><body><script>{script}</script>")
+    (server.folder / "page.html").write_text(f'<!doctype html><body><img src="/after/1/"><script>{script}</script>')
     command = [BROWSER, *OPTIONS, f"--user-data-dir={tmp_path}", f"http://127.0.0.1:{server.port}/page/"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert "/line/1/ /gate/ /line/2/ end" in done.stdout
